@@ -1,0 +1,1 @@
+"""What is true of a move between two cities: pure, without clock, chance or wire."""
