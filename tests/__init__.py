@@ -1,0 +1,1 @@
+"""Tests: the many and fast in domain/, the real parts in edge/ and broker/."""
