@@ -1,0 +1,85 @@
+"""What has happened to an application from another city? All but the link is this service's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from services.registry.domain.volunteers.events import CheckResult, Level, Method
+from shared.messages import Event
+
+Role = Literal["origin", "destination"]
+TransferClass = Literal["F", "R", "T"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApplicantRegistered(Event):
+    """A person asks this city to take over her dossier (own)."""
+
+    applicant_ref: str
+    registered_on: date
+    residence_region: str
+    verification: Level
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApplicantVerified(Event):
+    """A check of the applicant's document was answered (own)."""
+
+    applicant_ref: str
+    level: Level
+    method: Method
+    result: CheckResult
+    checked_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodeKept(Event):
+    """The key of her code is kept, encrypted, for further attempts (own)."""
+
+    applicant_ref: str
+    code_id: str
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApplicationEnded(Event):
+    """The application led to no move; it is forgotten in 30 days (own)."""
+
+    applicant_ref: str
+    ended_on: date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApplicantForgotten(Event):
+    """The application's vault data is destroyed (own)."""
+
+    applicant_ref: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TransferStatusNoted(Event):
+    """What the volunteer sees of a transfer, by the highest rank heard of (own; transfer.md 13)."""
+
+    transfer_id: str
+    role: Role
+    rank: int
+    status: str
+    since: datetime
+    applicant_ref: str | None
+    subject_id: str | None
+    other_city: str | None
+    due: date | None
+    refusal_class: TransferClass | None
+    code: str | None
+
+
+ApplicantEvent = (
+    ApplicantRegistered
+    | ApplicantVerified
+    | CodeKept
+    | ApplicationEnded
+    | ApplicantForgotten
+    | TransferStatusNoted
+)

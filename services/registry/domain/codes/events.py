@@ -1,0 +1,72 @@
+"""What has happened to a transfer code, and what did a check of identity say?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from shared.messages import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """By law the dossier may not leave before ``until``; ``authority`` ordered it (TR-305)."""
+
+    authority: str
+    until: date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IdentityConfirmed(Event):
+    """Code and identity match; the code is bound to this transfer."""
+
+    transfer_id: str
+    subject_id: str
+    holds: tuple[Hold, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IdentityDenied(Event):
+    """They do not (TR-102, whatever the cause), or another transfer is under way (TR-301)."""
+
+    transfer_id: str
+    code: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodeTried(Event):
+    """A code was shown: it is bound to the transfer, or the try counts (own)."""
+
+    code_id: str
+    transfer_id: str
+    matched: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodeCancelled(Event):
+    """A newer code took this one's place (own)."""
+
+    code_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodeSettled(Event):
+    """The transfer that a code was bound to has ended (own)."""
+
+    code_id: str
+    transfer_id: str
+    outcome: Literal["freed", "spent", "burnt"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckEnded(Event):
+    """The transfer that this check was made for has ended (own)."""
+
+    transfer_id: str
+    outcome: Literal["freed", "spent", "burnt"]
+
+
+CodeEvent = (
+    IdentityConfirmed | IdentityDenied | CodeTried | CodeCancelled | CodeSettled | CheckEnded
+)

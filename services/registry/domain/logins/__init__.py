@@ -1,0 +1,1 @@
+"""The login of an outside identity provider, and the documents: to whom do they belong?"""

@@ -1,0 +1,1 @@
+"""The organisation: registered with a code or filed at an office; sanctioned or not."""

@@ -1,0 +1,1 @@
+"""The policy: versioned rules of a jurisdiction, published by two persons."""

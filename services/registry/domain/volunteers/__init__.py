@@ -1,0 +1,1 @@
+"""The volunteer: registered, verified, claimed; her consents; here or departed."""

@@ -1,0 +1,147 @@
+"""What has happened to a volunteer? No name, number, birth date or contact stands here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from shared.messages import Event
+
+AgeBand = Literal["under_8", "age_8_13", "age_14_17", "adult"]
+Level = Literal["none", "claimed", "document_seen", "verified_online"]
+Method = Literal["online", "document", "manual"]
+CheckResult = Literal["matched", "mismatched", "unavailable"]
+RegisteredVia = Literal["self", "organisation"]
+ConsentGiver = Literal["subject", "guardian"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VolunteerRegistered(Event):
+    """A person became a volunteer here. Records opens the dossier (domain.md 3.1).
+
+    ``first_registered_on`` is the local day of the command. ``claimed``: a login of her own is
+    bound. ``organisation_id``: who registered her, if not she herself.
+    """
+
+    subject_id: str
+    first_registered_on: date
+    residence_region: str
+    age_band: AgeBand
+    verification: Level
+    registered_via: RegisteredVia
+    organisation_id: str | None
+    claimed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerificationRecorded(Event):
+    """A check of the person's document was answered; ``level`` is what holds from now on."""
+
+    subject_id: str
+    level: Level
+    method: Method
+    result: CheckResult
+    checked_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegistrationClaimed(Event):
+    """She proved to be the person whom someone else registered; her login is bound."""
+
+    subject_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConsentGiven(Event):
+    """A permission, under the text that was in force that day."""
+
+    subject_id: str
+    consent_id: str
+    purpose: str
+    receiver: str | None
+    manner: str
+    data_kinds: tuple[str, ...]
+    text_id: str
+    text_version: int
+    channel: str
+    expires_on: date | None
+    given_by: ConsentGiver
+    given_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConsentWithdrawn(Event):
+    """A permission ended; it does not undo the past (PIPL Art 15)."""
+
+    subject_id: str
+    consent_id: str
+    purpose: str
+    withdrawn_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubjectDeparted(Event):
+    """Her dossier was released to ``home``; here she is a pointer to it (transfer.md 10.3)."""
+
+    subject_id: str
+    transfer_id: str
+    home: str
+    new_epoch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubjectLinked(Event):
+    """An applicant turned out to be this subject: her dossier is here, and so is she."""
+
+    applicant_ref: str
+    subject_id: str
+    residence_region: str
+    age_band: AgeBand
+    transfer_id: str
+    claimed: Literal[True] = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimFailed(Event):
+    """Someone tried to claim her registration and did not match (own; five an hour a login)."""
+
+    subject_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TransferCodeIssued(Event):
+    """She took a transfer code (own; never the code)."""
+
+    subject_id: str
+    code_id: str
+    previous_code_id: str | None
+    purpose: Literal["move"]
+    receiver: str | None
+    issued_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HoldPlaced(Event):
+    """An authority forbids by law that her dossier leaves before ``until`` (own)."""
+
+    subject_id: str
+    authority: str
+    decision_id: str
+    until: date
+
+
+VolunteerEvent = (
+    VolunteerRegistered
+    | VerificationRecorded
+    | RegistrationClaimed
+    | ConsentGiven
+    | ConsentWithdrawn
+    | SubjectDeparted
+    | SubjectLinked
+    | ClaimFailed
+    | TransferCodeIssued
+    | HoldPlaced
+)
