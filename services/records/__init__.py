@@ -1,0 +1,1 @@
+"""Records keeps the dossiers: what was done, who recorded it, and what of it counts."""

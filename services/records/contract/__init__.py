@@ -1,0 +1,1 @@
+"""What outsiders may rely on: topics, event types, shapes, released examples and their schemas."""

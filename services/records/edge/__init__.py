@@ -1,0 +1,1 @@
+"""Where records touches HTTP, Kafka and SQL."""
