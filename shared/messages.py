@@ -128,7 +128,7 @@ class Outgoing:
 
 
 class Unreadable(Exception):
-    """Bytes that cannot become a message or a fact. The text names a field or a reason, no value."""
+    """Bytes that cannot become a message or a fact. Its text names a field or reason, no value."""
 
 
 class Unavailable(Exception):
