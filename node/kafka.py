@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 
 from node import kafka_jars
-from node.process import Child, port_is_taken
+from node.process import Child, wait_for_free
 
 HEAP_MEGABYTES = 320
 START_TIMEOUT_SECONDS = 90.0
@@ -39,13 +39,15 @@ class EmbeddedKafka:
     Everything it keeps lies in ``directory`` and is there again at the next start.
     """
 
+    name = "kafka"
+
     def __init__(self, directory: Path | str, port: int, *, controller_port: int | None = None,
-                 heap_megabytes: int = HEAP_MEGABYTES) -> None:
+                 heap_megabytes: int = HEAP_MEGABYTES, log_file: Path | None = None) -> None:
         self.directory = Path(directory).absolute()
         self.port = port
         self.controller_port = controller_port or port + 1
         self.heap_megabytes = heap_megabytes
-        self.log_file = self.directory / "kafka.log"
+        self.log_file = log_file or self.directory / "kafka.log"
         self.child: Child | None = None
 
     @property
@@ -61,9 +63,7 @@ class EmbeddedKafka:
     def start(self, timeout_seconds: float = START_TIMEOUT_SECONDS, *, wait: bool = True) -> None:
         """Start, and return when it answers with itself as a live broker (or at once)."""
         assert not self.running, "this broker runs already"
-        for port in (self.port, self.controller_port):
-            if port_is_taken(port):
-                raise OSError(f"port {port} of 127.0.0.1 is taken by another process")
+        wait_for_free(self.port, self.controller_port)
         self._prepare()
         self.child = Child(
             [*self._java(), "kafka.Kafka", str(self.directory / "server.properties")],
@@ -74,7 +74,11 @@ class EmbeddedKafka:
     def wait_until_ready(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
         """Return when the broker answers; raise ``DidNotStart`` with the end of its log."""
         assert self.child is not None, "start it first"
-        self.child.wait_until(lambda: broker_answers(self.port), "Kafka", timeout_seconds)
+        self.child.wait_until(self.is_ready, "Kafka", timeout_seconds)
+
+    def is_ready(self) -> bool:
+        """Whether the broker answers now, and knows itself alive."""
+        return broker_answers(self.port)
 
     def stop(self) -> None:
         """A controlled shutdown: logs flushed, nothing to recover at the next start."""

@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from node.process import Child, DidNotStart, port_is_taken
+from node.process import Child, DidNotStart, wait_for_free
 
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 30.0
@@ -54,14 +54,16 @@ class EmbeddedPostgres:
     ``durable=False`` turns fsync off: only for clusters that a test throws away.
     """
 
+    name = "postgres"
+
     def __init__(self, directory: Path | str, port: int, *, durable: bool = True,
-                 max_connections: int = 200) -> None:
+                 max_connections: int = 200, log_file: Path | None = None) -> None:
         self.directory = Path(directory).absolute()
         self.port = port
         self.durable = durable
         self.max_connections = max_connections
         self.data = self.directory / "cluster"
-        self.log_file = self.directory / "postgres.log"
+        self.log_file = log_file or self.directory / "postgres.log"
         self.child: Child | None = None
 
     @property
@@ -86,8 +88,7 @@ class EmbeddedPostgres:
     def start(self, timeout_seconds: float = START_TIMEOUT_SECONDS, *, wait: bool = True) -> None:
         """Start, and return when it takes connections (or at once)."""
         assert not self.running, "this server runs already"
-        if port_is_taken(self.port):
-            raise OSError(f"port {self.port} of 127.0.0.1 is taken by another process")
+        wait_for_free(self.port)
         self._prepare()
         self._launch()
         if wait:
@@ -103,7 +104,7 @@ class EmbeddedPostgres:
         while True:
             assert self.child is not None, "start it first"
             try:
-                self.child.wait_until(self._is_ready, "PostgreSQL",
+                self.child.wait_until(self.is_ready, "PostgreSQL",
                                       max(0.1, deadline - time.monotonic()))
                 return
             except DidNotStart as problem:
@@ -123,8 +124,11 @@ class EmbeddedPostgres:
         if self.child is not None:
             self.child.kill()
 
-    def _is_ready(self) -> bool:
-        """What ``pg_ctl`` looks at: line 1 our process, line 8 ``ready``."""
+    def is_ready(self) -> bool:
+        """Whether it takes connections.
+
+        Read where ``pg_ctl`` reads it: line 1 of its file is our process, line 8 ``ready``.
+        """
         assert self.child is not None
         with contextlib.suppress(FileNotFoundError):
             lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()

@@ -175,3 +175,16 @@ def port_is_taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for_free(*ports: int, timeout_seconds: float = 5.0) -> None:
+    """Return when nobody listens there any more: a process just killed may take a moment.
+
+    Raises ``OSError`` when the time is over: somebody else has the port.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    for port in ports:
+        while port_is_taken(port):
+            if time.monotonic() > deadline:
+                raise OSError(f"port {port} of 127.0.0.1 is taken by another process")
+            time.sleep(_POLL_SECONDS)
