@@ -1,0 +1,1 @@
+"""The star policies that registry publishes, as this service keeps them."""

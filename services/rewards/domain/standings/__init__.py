@@ -1,0 +1,1 @@
+"""A subject's standing: minutes by cell, stars held, applications, and the freeze of a move."""
