@@ -36,12 +36,13 @@ INTERNAL: dict[str, type[Event]] = {
 
 # On no topic: rows of the event table, kept for audit.
 OWN: dict[str, type[Event]] = {
-    "registry.claim-failed.v1": volunteers.ClaimFailed,
+    "registry.profile-kept.v1": volunteers.ProfileKept,
     "registry.transfer-code-issued.v1": volunteers.TransferCodeIssued,
     "registry.hold-placed.v1": volunteers.HoldPlaced,
     "registry.applicant-registered.v1": applicants.ApplicantRegistered,
     "registry.applicant-verified.v1": applicants.ApplicantVerified,
     "registry.code-kept.v1": applicants.CodeKept,
+    "registry.application-resumed.v1": applicants.ApplicationResumed,
     "registry.application-ended.v1": applicants.ApplicationEnded,
     "registry.applicant-forgotten.v1": applicants.ApplicantForgotten,
     "registry.transfer-status-noted.v1": applicants.TransferStatusNoted,
@@ -51,6 +52,7 @@ OWN: dict[str, type[Event]] = {
     "registry.code-settled.v1": codes.CodeSettled,
     "registry.check-ended.v1": codes.CheckEnded,
     "registry.login-bound.v1": logins.LoginBound,
+    "registry.claim-failed.v1": logins.ClaimFailed,
     "registry.token-issued.v1": logins.TokenIssued,
     "registry.document-taken.v1": logins.DocumentTaken,
     "registry.document-freed.v1": logins.DocumentFreed,

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-from services.registry.domain.volunteers.events import CheckResult, Level, Method
+from services.registry.domain.consents import Consent
+from services.registry.domain.volunteers.events import (
+    AgeBand,
+    CheckResult,
+    DocumentKey,
+    Level,
+    Method,
+)
 from shared.messages import Event
 
 Role = Literal["origin", "destination"]
@@ -15,12 +22,20 @@ TransferClass = Literal["F", "R", "T"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApplicantRegistered(Event):
-    """A person asks this city to take over her dossier (own)."""
+    """A person asks this city to take over her dossier (own).
+
+    The stored row leaves the keyed digests out. ``consents`` become events with the link.
+    """
 
     applicant_ref: str
     registered_on: date
     residence_region: str
+    age_band: AgeBand
     verification: Level
+    checked_at: datetime | None
+    login_id: str
+    documents: tuple[DocumentKey, ...]
+    consents: tuple[Consent, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +56,13 @@ class CodeKept(Event):
     applicant_ref: str
     code_id: str
     until: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApplicationResumed(Event):
+    """An application that had ended is taken up again with a new request (own)."""
+
+    applicant_ref: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +101,7 @@ ApplicantEvent = (
     ApplicantRegistered
     | ApplicantVerified
     | CodeKept
+    | ApplicationResumed
     | ApplicationEnded
     | ApplicantForgotten
     | TransferStatusNoted

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Literal
 
+from services.registry.domain.volunteers.events import Hold
 from shared.messages import Event
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """By law the dossier may not leave before ``until``; ``authority`` ordered it (TR-305)."""
-
-    authority: str
-    until: date
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

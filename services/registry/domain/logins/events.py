@@ -34,22 +34,31 @@ class TokenIssued(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimFailed(Event):
+    """A login tried to claim a registration and did not match (five an hour)."""
+
+    login_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DocumentTaken(Event):
     """A document, known by its keyed digest, belongs to this person from now on.
 
-    ``elsewhere``: her dossier departed to that city.
+    ``elsewhere``: her dossier departed to that city. The stored row leaves the digest out.
     """
 
     document_digest: str
     owner: Owner
-    elsewhere: str | None
+    elsewhere: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DocumentFreed(Event):
-    """A document belongs to nobody: the application that held it has ended."""
+    """The application that held a document has ended. The stored row leaves the digest out."""
 
     document_digest: str
+    applicant_ref: str
 
 
-LoginEvent = LoginBound | TokenIssued | DocumentTaken | DocumentFreed
+LoginEvent = LoginBound | TokenIssued | ClaimFailed | DocumentTaken | DocumentFreed

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from services.registry.domain.documents import DocumentType
 from shared.messages import Event
 
 AgeBand = Literal["under_8", "age_8_13", "age_14_17", "adult"]
@@ -14,6 +15,26 @@ Method = Literal["online", "document", "manual"]
 CheckResult = Literal["matched", "mismatched", "unavailable"]
 RegisteredVia = Literal["self", "organisation"]
 ConsentGiver = Literal["subject", "guardian"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """By law the dossier may not leave before ``until``; ``authority`` ordered it (TR-305)."""
+
+    authority: str
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentKey:
+    """How a document is found again without its number: keyed digests, never on a topic.
+
+    ``digest`` is over type and canonical number, ``named`` over these and the name.
+    """
+
+    type: DocumentType
+    digest: str
+    named: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,11 +124,13 @@ class SubjectLinked(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ClaimFailed(Event):
-    """Someone tried to claim her registration and did not match (own; five an hour a login)."""
+class ProfileKept(Event):
+    """Her profile stands in the vault (own; the stored row leaves the keyed digests out)."""
 
     subject_id: str
-    at: datetime
+    documents: tuple[DocumentKey, ...]
+    verification: Level
+    checked_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,21 +139,25 @@ class TransferCodeIssued(Event):
 
     subject_id: str
     code_id: str
-    previous_code_id: str | None
     purpose: Literal["move"]
     receiver: str | None
+    guardian_consented: bool
+    holds: tuple[Hold, ...]
     issued_at: datetime
     expires_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldPlaced(Event):
-    """An authority forbids by law that her dossier leaves before ``until`` (own)."""
+    """An authority forbids by law that her dossier leaves before ``until`` (own).
+
+    ``code_id``: the code that she holds, which tells other cities of it.
+    """
 
     subject_id: str
-    authority: str
+    code_id: str | None
+    hold: Hold
     decision_id: str
-    until: date
 
 
 VolunteerEvent = (
@@ -141,7 +168,7 @@ VolunteerEvent = (
     | ConsentWithdrawn
     | SubjectDeparted
     | SubjectLinked
-    | ClaimFailed
+    | ProfileKept
     | TransferCodeIssued
     | HoldPlaced
 )
