@@ -1,0 +1,17 @@
+"""How is a service's PostgreSQL schema reached, migrated, and told apart from an outage?"""
+
+from __future__ import annotations
+
+from shared.postgres.database import Connection, Database, advisory_key, as_unavailable, is_outage
+from shared.postgres.migrations import ledger_tables, migrate, reader_tables
+
+__all__ = [
+    "Connection",
+    "Database",
+    "advisory_key",
+    "as_unavailable",
+    "is_outage",
+    "ledger_tables",
+    "migrate",
+    "reader_tables",
+]

@@ -1,0 +1,269 @@
+"""How does a process reach its service's schema, and what does it make of a database that is away?
+
+Two pools to one schema: ``ledger`` for the ledger, reader and relay, with the settings their
+statements were measured under; ``pool`` for the service's own GETs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+
+from shared.messages import Unavailable
+
+Connection: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
+
+CONNECT_SECONDS: Final = 5.0
+# Above every statement_timeout: reached only when the server no longer answers at all.
+COMMAND_SECONDS: Final = 45.0
+LEADER_POLL_SECONDS: Final = 0.1
+
+_SESSION: Final = {
+    "timezone": "UTC",
+    "synchronous_commit": "on",
+    "jit": "off",
+    "lock_timeout": "2s",
+    "statement_timeout": "30s",
+    # A transaction that stays open anywhere in the server holds every relay back.
+    "idle_in_transaction_session_timeout": "15s",
+    "transaction_timeout": "60s",
+}
+# Statements planned while their tables were empty would scan them until they are analysed.
+_LEDGER_SESSION: Final = _SESSION | {
+    "statement_timeout": "10s",
+    "transaction_timeout": "30s",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+_AWAY: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+    OSError,
+    TimeoutError,
+)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database (or the way to it) is away, full or shutting down: worth a retry.
+
+    A statement cancelled by ``statement_timeout`` (57014) is none: it says something of the
+    statement, not of the server.
+    """
+    # A ValueError among asyncpg's interface errors is an argument of the wrong type: a defect.
+    return isinstance(error, _AWAY) and not isinstance(
+        error, (asyncpg.QueryCanceledError, ValueError)
+    )
+
+
+def as_unavailable(error: BaseException) -> Unavailable:
+    """The outage as the caller may see it: the kind of error, no address and no value."""
+    return Unavailable(f"the database is away ({type(error).__name__})", retry_after_seconds=1)
+
+
+@asynccontextmanager
+async def outages_are_unavailable() -> AsyncIterator[None]:
+    """Turns an outage inside the block into ``Unavailable``; everything else passes."""
+    try:
+        yield
+    except BaseException as error:
+        if is_outage(error):
+            raise as_unavailable(error) from error
+        raise
+
+
+def advisory_key(*parts: str) -> int:
+    """The bigint that stands for a name in ``pg_advisory_lock``; the same in every process."""
+    name = "\x1f".join(parts).encode()
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
+
+
+class Database:
+    """One service's schema on one server: two pools, opened by ``async with`` or ``open()``.
+
+    Opening reaches for no server: a database that is away is found by the first statement, so a
+    service starts while it is down. ``schema`` is the search path of every connection.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        schema: str,
+        *,
+        ledger_connections: int = 8,
+        connections: int = 8,
+        name: str = "jiexu",
+    ) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", schema):
+            raise ValueError("a schema is a short lower-case name")
+        self.url = url
+        self.schema = schema
+        self._sizes = (ledger_connections, connections)
+        self._name = name
+        self._ledger: asyncpg.Pool[Any] | None = None
+        self._pool: asyncpg.Pool[Any] | None = None
+
+    async def __aenter__(self) -> Database:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Makes the pools on the running loop; connects to nothing yet."""
+        if self._pool is None:
+            self._ledger = await self._make_pool(self._sizes[0], _LEDGER_SESSION, "ledger")
+            self._pool = await self._make_pool(self._sizes[1], _SESSION, "queries")
+
+    async def close(self) -> None:
+        """Waits 5 s for what runs, then cuts it off."""
+        pools = [pool for pool in (self._ledger, self._pool) if pool is not None]
+        self._ledger = self._pool = None
+        for pool in pools:
+            try:
+                await asyncio.wait_for(pool.close(), 5)
+            except TimeoutError:
+                pool.terminate()
+
+    @property
+    def pool(self) -> asyncpg.Pool[Any]:
+        """For the service's GETs."""
+        if self._pool is None:
+            raise RuntimeError("the database is not open")
+        return self._pool
+
+    @property
+    def ledger(self) -> asyncpg.Pool[Any]:
+        """For ledger, reader, relay and jobs."""
+        if self._ledger is None:
+            raise RuntimeError("the database is not open")
+        return self._ledger
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """A connection for queries; an outage inside is ``Unavailable``."""
+        async with outages_are_unavailable(), self.pool.acquire(timeout=CONNECT_SECONDS) as one:
+            yield one
+
+    async def connect(self, *, application: str) -> asyncpg.Connection[Any]:
+        """A connection outside the pools (to listen, to hold a lock); the caller closes it."""
+        return await self._connect_with(_LEDGER_SESSION, application)
+
+    async def ping(self) -> None:
+        """Answers, or raises ``Unavailable``."""
+        async with self.reading() as connection:
+            await connection.fetchval("SELECT 1", timeout=CONNECT_SECONDS)
+
+    async def wait(self, *, seconds: float | None = None) -> None:
+        """Waits until the server answers; ``Unavailable`` after ``seconds`` (None: for ever)."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        pause = 0.05
+        while True:
+            try:
+                return await self.ping()
+            except Unavailable:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    @property
+    def channel(self) -> str:
+        """Where NOTIFY wakes this schema's relay (payload ``event``) and jobs (``job``)."""
+        return f"jiexu_{self.schema}"
+
+    async def as_the_only_one(self, role: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Runs ``work`` while holding the advisory lock of ``role`` in this schema; for ever.
+
+        Others stand by, asking again every 100 ms (a waiting statement would hold a snapshot, and
+        so VACUUM, back). When the lock's connection is lost, ``work`` is cancelled and the lock
+        sought again. Returns or raises when ``work`` does.
+        """
+        while True:
+            try:
+                connection = await self.connect(application=f"{self._name}:{role}")
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                await asyncio.sleep(1.0)
+                continue
+            lost = asyncio.Event()
+            connection.add_termination_listener(lambda *_, lost=lost: lost.set())
+            try:
+                if await self._take(connection, role, lost) and await _until(work, lost):
+                    return
+            finally:
+                connection.terminate()
+
+    async def _take(
+        self, connection: asyncpg.Connection[Any], role: str, lost: asyncio.Event
+    ) -> bool:
+        key = advisory_key(self.schema, role)
+        while not lost.is_set():
+            try:
+                if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+                    return True
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                return False
+            await asyncio.sleep(LEADER_POLL_SECONDS)
+        return False
+
+    async def _make_pool(self, size: int, session: dict[str, str], role: str) -> asyncpg.Pool[Any]:
+        async def connect(*_: object, **__: object) -> asyncpg.Connection[Any]:
+            return await self._connect_with(session, f"{self._name}:{role}")
+
+        return await asyncpg.create_pool(
+            min_size=0,
+            max_size=size,
+            max_inactive_connection_lifetime=300.0,
+            connect=connect,
+            reset=_end_transaction,
+        )
+
+    async def _connect_with(
+        self, session: dict[str, str], application: str
+    ) -> asyncpg.Connection[Any]:
+        return await asyncpg.connect(
+            self.url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            server_settings=session
+            | {"search_path": self.schema, "application_name": application[:63]},
+        )
+
+
+async def _end_transaction(connection: asyncpg.Connection[Any]) -> None:
+    # asyncpg's own reset costs a round trip each time; we change no session setting.
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
+
+
+async def _until(work: Callable[[], Awaitable[None]], lost: asyncio.Event) -> bool:
+    """Runs work; False when the lock was lost first (work is then cancelled and waited for)."""
+    working = asyncio.ensure_future(work())
+    watching = asyncio.ensure_future(lost.wait())
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+            return True
+        return False
+    finally:
+        watching.cancel()
+        working.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)

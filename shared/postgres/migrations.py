@@ -1,0 +1,96 @@
+"""How does a schema come to its present shape? Alembic revisions that hold SQL, run by asyncpg."""
+
+from __future__ import annotations
+
+import io
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+
+from shared.postgres.database import advisory_key, as_unavailable, is_outage
+
+
+def ledger_tables() -> str:
+    """The SQL of a service's ledger: aggregate, stream, event, answer, job, relay's tables."""
+    return files("shared.postgres").joinpath("ledger_tables.sql").read_text("utf-8")
+
+
+def reader_tables() -> str:
+    """The SQL of what a service has read: source_progress, source_key, parked, refused_fact."""
+    return files("shared.postgres").joinpath("reader_tables.sql").read_text("utf-8")
+
+
+async def migrate(url: str, schema: str, migrations: Path) -> tuple[str, ...]:
+    """Brings ``schema`` (made if absent) to the newest revision; returns the revisions run.
+
+    ``migrations`` is a room with ``versions/0001_….py`` files whose ``upgrade`` calls
+    ``op.execute``. All pending revisions run in one transaction; two provisioners wait for each
+    other. Safe to run again. Raises ``Unavailable`` when the server cannot be reached.
+    """
+    try:
+        connection = await asyncpg.connect(url, timeout=5, command_timeout=300)
+    except Exception as error:
+        if is_outage(error):
+            raise as_unavailable(error) from error
+        raise
+    try:
+        return await _upgrade(connection, schema, migrations)
+    finally:
+        await connection.close(timeout=5)
+
+
+async def _upgrade(
+    connection: asyncpg.Connection[Any], schema: str, migrations: Path
+) -> tuple[str, ...]:
+    await connection.execute("SELECT pg_advisory_lock($1)", advisory_key(schema, "migrate"))
+    async with connection.transaction():
+        await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        await connection.execute(f'SET LOCAL search_path TO "{schema}"')
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS alembic_version (version_num varchar(32) PRIMARY KEY)"
+        )
+        current = await connection.fetchval("SELECT version_num FROM alembic_version")
+        script = ScriptDirectory.from_config(_config(migrations))
+        pending = tuple(
+            revision.revision
+            for revision in reversed(tuple(script.iterate_revisions("head", current or "base")))
+            if revision.revision != current
+        )
+        if pending:
+            # Alembic writes the SQL and keeps its version table; asyncpg runs it as one script.
+            await connection.execute(_sql(migrations, current))
+    return pending
+
+
+def _config(migrations: Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _sql(migrations: Path, current: str | None) -> str:
+    config = _config(migrations)
+    script = ScriptDirectory.from_config(config)
+    written = io.StringIO()
+
+    def steps(revision: Any, context: Any) -> Any:
+        return script._upgrade_revs("head", current or "base")
+
+    with EnvironmentContext(
+        config, script, fn=steps, as_sql=True, starting_rev=current, destination_rev="head"
+    ) as environment:
+        environment.configure(
+            dialect_name="postgresql", output_buffer=written, transactional_ddl=False
+        )
+        environment.run_migrations()
+    return written.getvalue().replace("CREATE TABLE alembic_version", _VERSION_TABLE)
+
+
+# Alembic makes its version table when it starts from nothing; ours stands already.
+_VERSION_TABLE = "CREATE TABLE IF NOT EXISTS alembic_version"
