@@ -182,12 +182,16 @@ class DossierVerified(TransferEvent):
 
     ``path`` names a JSON list of the SHA-256 of the plain bundles, in order, each to be read at
     ``/internal/v1/objects/{sha256}``; the last part of ``path`` is the SHA-256 of that list.
+    ``first_registered_on`` is that of the verified head; ``homes`` are the cities of the verified
+    custody chain, in order: records judges by them who may issue stars later (10.3).
     """
 
     epoch: int
     root: str
     count: int
     state_digest: str
+    first_registered_on: date
+    homes: tuple[str, ...]
     applicant_ref: str
     path: str
 
