@@ -86,7 +86,11 @@ def _sql(migrations: Path, current: str | None) -> str:
         config, script, fn=steps, as_sql=True, starting_rev=current, destination_rev="head"
     ) as environment:
         environment.configure(
-            dialect_name="postgresql", output_buffer=written, transactional_ddl=False
+            dialect_name="postgresql",
+            # The default style writes every % twice.
+            dialect_opts={"paramstyle": "named"},
+            output_buffer=written,
+            transactional_ddl=False,
         )
         environment.run_migrations()
     return written.getvalue().replace("CREATE TABLE alembic_version", _VERSION_TABLE)
