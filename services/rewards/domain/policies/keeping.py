@@ -21,6 +21,24 @@ class KeepPolicy(Command):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AdvancePolicy(Command):
+    """A page of subjects was judged by a version that began; ``after`` is its last (None: done)."""
+
+    policy_id: str
+    version: int
+    after: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyAdvanced(Event):
+    """Own: the next page of subjects is due."""
+
+    policy_id: str
+    version: int
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PolicyKept(Event):
     """Own: from here on this version judges the facts of its days."""
 
@@ -49,8 +67,18 @@ class PolicyIsNotSupported(Rejection):
     en = "Star policy {policy_id} version {version} uses {path}, which is not evaluated yet."
 
 
-def decide(state: KeptPolicy, command: KeepPolicy) -> tuple[PolicyKept, ...] | Rejection:
-    """Keeps a version once."""
+def decide(
+    state: KeptPolicy, command: KeepPolicy | AdvancePolicy
+) -> tuple[PolicyKept | PolicyAdvanced, ...] | Rejection:
+    """Keeps a version once; goes on with the subjects that it judges from its first day."""
+    if isinstance(command, AdvancePolicy):
+        if command.after is None or command.version not in state.versions:
+            return ()
+        return (
+            PolicyAdvanced(
+                policy_id=command.policy_id, version=command.version, after=command.after
+            ),
+        )
     if command.version in state.versions:
         return ()
     try:
@@ -69,6 +97,8 @@ def decide(state: KeptPolicy, command: KeepPolicy) -> tuple[PolicyKept, ...] | R
     )
 
 
-def evolve(state: KeptPolicy, event: PolicyKept) -> KeptPolicy:
+def evolve(state: KeptPolicy, event: PolicyKept | PolicyAdvanced) -> KeptPolicy:
     """The versions kept, in the order of their arrival."""
+    if isinstance(event, PolicyAdvanced):
+        return state
     return KeptPolicy(versions=(*state.versions, event.version))

@@ -1,0 +1,1 @@
+"""What outsiders may rely on: topics, event types, their examples and schemas."""

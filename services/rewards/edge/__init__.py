@@ -1,0 +1,1 @@
+"""How this service reaches the world: HTTP, Kafka, SQL."""
