@@ -251,7 +251,7 @@ class _Defects:
             structlog.get_logger(__name__).error(
                 "request.defect",
                 instance=instance,
-                route=getattr(scope.get("route"), "path", "?"),
+                route=route_of(scope),
                 error=type(error).__name__,
                 place=_innermost(error),
             )
@@ -260,6 +260,18 @@ class _Defects:
                 raise RuntimeError("a response broke off") from None
             answer = response(internal(), language_of(Request(scope)), instance)
             await answer(scope, receive, send)
+
+
+def route_of(scope: Scope) -> str:
+    """The matched route with its prefixes and parameter names, never values; ``none`` before."""
+    path = getattr(scope.get("route"), "path", None)
+    if path is None:
+        return "none"
+    # FastAPI leaves the path without the prefixes of including routers there.
+    whole, own = scope["path"].rstrip("/").split("/"), path.rstrip("/").split("/")
+    names = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
+    prefix = whole[: max(0, len(whole) - len(own) + 1)]
+    return "/".join([names.get(part, part) for part in prefix] + own[1:]) or "/"
 
 
 def of_validation(error: RequestValidationError) -> Problem:
