@@ -145,6 +145,16 @@ CERTIFICATE_DOMAIN: Final = "jiexu-certificate-v1"
 POINTER_DOMAIN: Final = "jiexu-pointer-v1"
 
 
+# {"body": and ,"kid":"…","sig":"…"}: what J(signed) has around J(body).
+_OPENING: Final = len(b'{"body":')
+_CLOSING: Final = len(b',"kid":"","sig":""}') + 128
+
+
+def body_bytes(signed: bytes, kid: str) -> bytes:
+    """J(body) as a slice of the canonical bytes of a signed object: no second encoding."""
+    return signed[_OPENING : len(signed) - _CLOSING - len(kid)]
+
+
 @dataclass(frozen=True, slots=True)
 class Signer:
     """Who must have signed a body: the city, the use of its key, the domain, and the instant."""

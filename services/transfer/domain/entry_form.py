@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from services.transfer.domain import forms
-from services.transfer.domain.certificates import ENTRY_DOMAIN, KINDS
+from services.transfer.domain.certificates import ENTRY_DOMAIN, KINDS, body_bytes
 from services.transfer.domain.directory import Directory, VerifySignature
 from shared.canonical import canonical, depth, load_canonical
 from shared.messages import Unreadable
@@ -27,9 +27,6 @@ MAX_DETAIL_DEPTH: Final = 8
 MAX_BODY_DEPTH: Final = 9
 MAX_LEGACY_MINUTES: Final = 600_000
 MAX_DAY_MINUTES: Final = 1440
-# {"body": and ,"kid":"…","sig":"…"}: what J(signed entry) has around J(body).
-_OPENING: Final = len(b'{"body":')
-_CLOSING: Final = len(b',"kid":"","sig":""}') + 128
 _PREFIX: Final = ENTRY_DOMAIN.encode("ascii") + b"\n"
 
 
@@ -106,24 +103,24 @@ def judge_leaf(
     compromised only later counts. Order of the codes: 401, 404, 410. What follows, 411 and 412,
     needs the rest of the log and the chain: see ``verify`` and ``is_entitled``.
     """
-    signed, body_bytes = _read(line)
+    signed, judged = _read(line)
     body = signed["body"]
-    _judge_form(body, body_bytes)
+    _judge_form(body, judged)
     key = directory.key(body["issuer"], signed["kid"], "entry", body["recorded_at"])
     if body["subject_id"] != subject_id:
-        raise LeafIsWrong("TR-404", "subject", body_bytes)
+        raise LeafIsWrong("TR-404", "subject", judged)
     if not body["entry_id"].startswith(body["issuer"] + "-"):
-        raise LeafIsWrong("TR-404", "entry_id", body_bytes)
+        raise LeafIsWrong("TR-404", "entry_id", judged)
     if key is None:
-        raise LeafIsWrong("TR-404", "key", body_bytes)
+        raise LeafIsWrong("TR-404", "key", judged)
     if key.compromised_since is not None and (
         under_head_of is None or under_head_of >= key.compromised_since
     ):
-        raise LeafIsWrong("TR-404", "key compromised", body_bytes)
-    if not verify(key.public, _PREFIX + body_bytes, bytes.fromhex(signed["sig"])):
-        raise LeafIsWrong("TR-404", "signature", body_bytes)
+        raise LeafIsWrong("TR-404", "key compromised", judged)
+    if not verify(key.public, _PREFIX + judged, bytes.fromhex(signed["sig"])):
+        raise LeafIsWrong("TR-404", "signature", judged)
     if not minutes_are_in_bounds(body):
-        raise LeafIsWrong("TR-410", "minutes", body_bytes)
+        raise LeafIsWrong("TR-410", "minutes", judged)
     started, ended = _interval(body)
     return Leaf(
         issuer=body["issuer"],
@@ -135,7 +132,7 @@ def judge_leaf(
         counted=body["counted_minutes"],
         started=started,
         ended=ended,
-        digest=sha256(body_bytes).digest(),
+        digest=sha256(judged).digest(),
     )
 
 
@@ -179,24 +176,23 @@ def _read(line: bytes) -> tuple[Mapping[str, Any], bytes]:
     wrong = _signed_entry(signed, True)
     if wrong is not None:
         raise LeafIsWrong("TR-401", wrong or "entry", line)
-    # The line is canonical, so J(body) is a slice of it: no second encoding.
-    return signed, line[_OPENING : len(line) - _CLOSING - len(signed["kid"])]
+    return signed, body_bytes(line, signed["kid"])
 
 
-def _judge_form(body: Mapping[str, Any], body_bytes: bytes) -> None:
+def _judge_form(body: Mapping[str, Any], judged: bytes) -> None:
     wrong = _entry(body, False)
     if wrong is not None:
-        raise LeafIsWrong("TR-401", wrong or "body", body_bytes)
-    if len(body_bytes) > MAX_BODY_BYTES:
-        raise LeafIsWrong("TR-401", "size of the body", body_bytes)
-    if len(body_bytes) > MAX_DETAIL_BYTES and len(canonical(body["detail"])) > MAX_DETAIL_BYTES:
-        raise LeafIsWrong("TR-401", "size of the detail", body_bytes)
-    if body_bytes.count(b"{") + body_bytes.count(b"[") > MAX_DETAIL_DEPTH and (
-        depth(body_bytes) > MAX_BODY_DEPTH or depth(canonical(body["detail"])) > MAX_DETAIL_DEPTH
+        raise LeafIsWrong("TR-401", wrong or "body", judged)
+    if len(judged) > MAX_BODY_BYTES:
+        raise LeafIsWrong("TR-401", "size of the body", judged)
+    if len(judged) > MAX_DETAIL_BYTES and len(canonical(body["detail"])) > MAX_DETAIL_BYTES:
+        raise LeafIsWrong("TR-401", "size of the detail", judged)
+    if judged.count(b"{") + judged.count(b"[") > MAX_DETAIL_DEPTH and (
+        depth(judged) > MAX_BODY_DEPTH or depth(canonical(body["detail"])) > MAX_DETAIL_DEPTH
     ):
-        raise LeafIsWrong("TR-401", "nesting", body_bytes)
+        raise LeafIsWrong("TR-401", "nesting", judged)
     if body["version"] > 1 and body["reason"] is None:
-        raise LeafIsWrong("TR-401", "reason", body_bytes)
+        raise LeafIsWrong("TR-401", "reason", judged)
 
 
 def _interval(body: Mapping[str, Any]) -> tuple[int | None, int | None]:

@@ -58,7 +58,7 @@ def judge_offer(
         )
         or judge_known(content["custody_chain"], known)
         or judge_own(content["custody_chain"], own)
-        or judge_bundle_list(content["bundles"], head["body"]["count"], offer.digest)
+        or judge_bundle_list(content["bundles"], head["body"]["count"])
     )
 
 
@@ -159,16 +159,15 @@ def judge_own(chain: Sequence[Mapping[str, Any]], own: Iterable[Known]) -> Flaw 
     return None
 
 
-def judge_bundle_list(
-    bundles: Sequence[Mapping[str, Any]], count: int, evidence_digest: str | None = None
-) -> Flaw | None:
+def judge_bundle_list(bundles: Sequence[Mapping[str, Any]], count: int) -> Flaw | None:
     """Check 6: numbers and first indices from 0 without gaps, together all the leaves."""
-    index = 0
+    index, gapless = 0, True
     for number, bundle in enumerate(bundles):
-        if bundle["n"] != number or bundle["first_index"] != index:
-            return Flaw(code="TR-402", evidence_digest=evidence_digest)
+        gapless = gapless and bundle["n"] == number and bundle["first_index"] == index
         index += bundle["entries"]
-    return None if index == count else Flaw(code="TR-402", evidence_digest=evidence_digest)
+    if gapless and index == count:
+        return None
+    return Flaw(code="TR-402", evidence_digest=digest(list(bundles)))
 
 
 def homes_of(chain: Sequence[Mapping[str, Any]]) -> frozenset[str]:

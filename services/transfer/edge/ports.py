@@ -180,11 +180,15 @@ class Outbox(Protocol):
     that are stuck or given up do not hold back the later ones.
     """
 
-    async def due(self, limit: int, busy: Sequence[str]) -> Sequence[Delivery]:
-        """Rows due by the database's clock, oldest first, passing over the transfers in ``busy``."""
+    async def due(self, limit: int, busy: Sequence[str], shut: Sequence[str]) -> Sequence[Delivery]:
+        """Rows due by the database's clock, oldest first, passing over the transfers in ``busy``
+        (one of theirs is on its way) and the cities in ``shut``."""
         ...
 
-    async def delivered(self, id: int, receipt: bytes) -> None: ...
+    async def delivered(self, id: int, receipt: bytes | None) -> None:
+        """``receipt``: the peer's, as it came; None where the peer never knew the transfer (M3,
+        M8), so that nothing is left to tell."""
+        ...
 
     async def postpone(self, id: int, seconds: float, reason: str) -> None:
         """One attempt more is counted; due again after ``seconds``."""
