@@ -1,0 +1,104 @@
+"""What does the broker itself say of a partition: which topic is it, where does its log begin?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import OffsetSpec as _OffsetSpec
+
+from shared.envelope import full_name
+from shared.messages import Unavailable
+
+Place = tuple[str, int]  # short topic name, partition
+# confluent-kafka leaves this class untyped.
+OffsetSpec: Any = _OffsetSpec
+REQUEST_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A partition's log: the topic's id (a topic made anew has another), first and next offset."""
+
+    topic_id: str
+    start: int
+    end: int
+
+
+class LogView:
+    """Asks the broker; ``Unavailable`` where it cannot say (away, topic not there yet)."""
+
+    def __init__(self, bootstrap: str, node: str) -> None:
+        self._node = node
+        # Kept for as long as futures run; connects at the first question.
+        self._admin = AdminClient(
+            {"bootstrap.servers": bootstrap, "log_level": 2, "reconnect.backoff.max.ms": 1000}
+        )
+
+    async def partitions(self, topics: Iterable[str]) -> dict[str, tuple[str, int]]:
+        """Of each topic that exists: its id and how many partitions it has."""
+        names = {full_name(self._node, topic): topic for topic in topics}
+        if not names:
+            return {}
+        asked = self._admin.describe_topics(
+            TopicCollection(list(names)), request_timeout=REQUEST_SECONDS
+        )
+        found: dict[str, tuple[str, int]] = {}
+        for name, promise in asked.items():
+            try:
+                topic = await asyncio.wrap_future(promise)
+            except KafkaException as problem:
+                if problem.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
+                    continue
+                raise _away(problem) from problem
+            found[names[name]] = (str(topic.topic_id), len(topic.partitions))
+        return found
+
+    async def extents(self, places: Iterable[Place]) -> dict[Place, Extent]:
+        """Where each of these partitions begins and ends now."""
+        wanted = sorted(set(places))
+        topics = await self.partitions({topic for topic, _ in wanted})
+        for topic, _ in wanted:
+            if topic not in topics:
+                raise Unavailable(f"topic {topic} is not there yet")
+        starts = await self._offsets(wanted, OffsetSpec.earliest())
+        ends = await self._offsets(wanted, OffsetSpec.latest())
+        return {
+            place: Extent(topics[place[0]][0], starts[place], ends[place]) for place in wanted
+        }
+
+    async def ends(self, topics: Iterable[str]) -> dict[Place, int]:
+        """The next offset of every partition of these topics; all of them must exist."""
+        wanted = set(topics)
+        found = await self.partitions(wanted)
+        missing = sorted(wanted - found.keys())
+        if missing:
+            raise Unavailable(f"topic {missing[0]} is not there yet")
+        places = [(topic, n) for topic, (_, count) in found.items() for n in range(count)]
+        return await self._offsets(places, OffsetSpec.latest())
+
+    async def _offsets(self, places: Iterable[Place], spec: Any) -> dict[Place, int]:
+        asked = {
+            TopicPartition(full_name(self._node, topic), partition): (topic, partition)
+            for topic, partition in places
+        }
+        if not asked:
+            return {}
+        promises: Mapping[TopicPartition, Any] = self._admin.list_offsets(
+            dict.fromkeys(asked, spec), request_timeout=REQUEST_SECONDS
+        )
+        found: dict[Place, int] = {}
+        for partition, promise in promises.items():
+            try:
+                found[asked[partition]] = (await asyncio.wrap_future(promise)).offset
+            except KafkaException as problem:
+                raise _away(problem) from problem
+        return found
+
+
+def _away(problem: KafkaException) -> Unavailable:
+    return Unavailable(f"the broker cannot say ({problem.args[0].name()})")
