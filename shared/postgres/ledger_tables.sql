@@ -86,17 +86,24 @@ CREATE TABLE relay_cursor (
 );
 INSERT INTO relay_cursor (incarnation, xid, position) VALUES (0, '0', 0);
 
+-- What stands last in each partition, as acknowledged: moved with the cursor. A log that is
+-- shorter, of another topic id, or holds another event there, has lost what was in it.
 CREATE TABLE relay_offset (
     topic text NOT NULL,
     partition integer NOT NULL,
     topic_id text NOT NULL,
     next_offset bigint NOT NULL,
+    last_event_id uuid NOT NULL,
     PRIMARY KEY (topic, partition)
 );
 
--- A topic that is to be published again from its beginning, asked for by hand or after a loss.
+-- A topic whose events after this point, up to the cursor, are to be published again: after a
+-- loss, or asked for by hand. Moved as it is done, deleted when it is.
 CREATE TABLE relay_repair (
     topic text PRIMARY KEY,
+    incarnation integer NOT NULL,
+    xid xid8 NOT NULL,
+    position bigint NOT NULL,
     asked_at timestamptz NOT NULL DEFAULT now()
 );
 
