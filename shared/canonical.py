@@ -45,7 +45,7 @@ def canonical(value: Any) -> bytes:
         # Python sorts by code point, RFC 8785 by UTF-16 unit: they part only above U+D7FF.
         try:
             return rfc8785.dumps(value)
-        except rfc8785.CanonicalizationError:
+        except (rfc8785.CanonicalizationError, UnicodeEncodeError):
             raise NotCanonical("text holds a lone surrogate") from None
     return text.encode("utf-8")
 

@@ -53,9 +53,7 @@ class Refused(Exception):
 class InternalVerifier:
     """Knows the node's services by their public keys (``service-<name>.pub`` in a directory)."""
 
-    def __init__(
-        self, service: str, publics: Mapping[str, Ed25519PublicKey], clock: Clock
-    ) -> None:
+    def __init__(self, service: str, publics: Mapping[str, Ed25519PublicKey], clock: Clock) -> None:
         self._service = service
         self._keys = {
             name: {kid(f"service:{name}", key.public_bytes_raw()): OKPKey.import_key(key)}

@@ -1,0 +1,119 @@
+"""Do the topics of a service exist as they were declared? Made by provisioning, never by use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from shared.envelope import Topic
+from shared.messages import Unavailable
+
+# A broker that is just starting answers within this.
+REACH_SECONDS: Final = 60.0
+REQUEST_MILLISECONDS: Final = 10_000
+
+
+class TopicDiffers(Exception):
+    """A topic exists with another number of partitions: keys would move. A new version is due."""
+
+
+def dead_letters(service: str) -> Topic:
+    """Where a service's readers put what they could not read; every service has one."""
+    return Topic(
+        name=f"{service}.dead-letters.v1",
+        key="key of the record that could not be read",
+        public=False,
+        description="What could not be read, with reason and position.",
+        partitions=1,
+    )
+
+
+def with_dead_letters(service: str, topics: Iterable[Topic]) -> tuple[Topic, ...]:
+    """The declared topics, and the dead letters where they are not declared."""
+    declared = tuple(topics)
+    extra = dead_letters(service)
+    return declared if any(t.name == extra.name for t in declared) else (*declared, extra)
+
+
+def create_topics(
+    bootstrap: str,
+    node: str,
+    topics: Iterable[Topic],
+    *,
+    replication: int = 1,
+    reach_seconds: float = REACH_SECONDS,
+) -> tuple[str, ...]:
+    """Makes what is missing and returns its names; safe to run again, and by two at once.
+
+    Blocking: call it in a thread. Raises ``TopicDiffers``, or ``Unavailable`` when no broker
+    answers in time.
+    """
+    wanted = {topic.on(node): topic for topic in topics}
+    admin = _reach(bootstrap, reach_seconds)
+    try:
+        there = set(admin.list_topics())
+        missing = {name: topic for name, topic in wanted.items() if name not in there}
+        if missing:
+            admin.create_topics(
+                {name: _declared(topic, replication) for name, topic in missing.items()},
+                timeout_ms=REQUEST_MILLISECONDS,
+                raise_errors=False,
+            )
+            admin.wait_for_topics(list(missing))
+        _compare(admin, wanted)
+    except KafkaError as error:
+        raise Unavailable(f"the broker failed to make topics ({type(error).__name__})") from error
+    finally:
+        admin.close()
+    return tuple(sorted(missing))
+
+
+def _declared(topic: Topic, replication: int) -> dict[str, Any]:
+    return {
+        "num_partitions": topic.partitions,
+        "replication_factor": replication,
+        "configs": {
+            "cleanup.policy": "delete",
+            "retention.ms": str(_milliseconds(topic.retention)),
+            "retention.bytes": "-1",
+            "message.timestamp.type": "CreateTime",
+            # Of three copies two must have an event before it counts as published.
+            "min.insync.replicas": "2" if replication >= 3 else "1",
+        },
+    }
+
+
+def _compare(admin: KafkaAdminClient, wanted: dict[str, Topic]) -> None:
+    for found in admin.describe_topics(list(wanted)):
+        name = found.get("name") or found.get("topic")
+        count = len(found["partitions"])
+        topic = wanted.get(str(name))
+        if topic is not None and count != topic.partitions:
+            raise TopicDiffers(f"{name} has {count} partitions, declared are {topic.partitions}")
+
+
+def _reach(bootstrap: str, seconds: float) -> KafkaAdminClient:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return KafkaAdminClient(
+                bootstrap_servers=bootstrap.split(","),
+                client_id="jiexu-provision",
+                request_timeout_ms=REQUEST_MILLISECONDS,
+                bootstrap_timeout_ms=min(REQUEST_MILLISECONDS, int(seconds * 1000)),
+            )
+        except (KafkaError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise Unavailable("no broker answers") from error
+            structlog.get_logger(__name__).warning("provision.waits_for_broker")
+            time.sleep(0.5)
+
+
+def _milliseconds(retention: timedelta | None) -> int:
+    return -1 if retention is None else retention // timedelta(milliseconds=1)
