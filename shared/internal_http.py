@@ -16,7 +16,9 @@ from typing import Any, Final
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from fastapi import Request
+from fastapi import FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
 from joserfc.jwk import OKPKey
 
 from shared.auth import TokenIsWrong, sign_claims, verified_claims
@@ -118,6 +120,20 @@ def calls_from(*services: str) -> CallsFrom:
     if not services:
         raise ValueError("an internal route needs the names of its callers")
     return CallsFrom(frozenset(services))
+
+
+def routes_without_caller(app: FastAPI) -> tuple[str, ...]:
+    """``GET /path`` of each route that names no callers. A process with any refuses to start."""
+    return tuple(
+        f"{'/'.join(sorted(found.methods or ()))} {found.path}"
+        for found in iter_route_contexts(app.routes)
+        if isinstance(dependant := getattr(found, "dependant", None), Dependant)
+        and not _has_callers(dependant)
+    )
+
+
+def _has_callers(dependant: Dependant) -> bool:
+    return isinstance(dependant.call, CallsFrom) or any(map(_has_callers, dependant.dependencies))
 
 
 class InternalClient:

@@ -104,6 +104,10 @@ class ServiceSettings(BaseSettings):
     body_name: str | None = None
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
+    def federation_address(self) -> tuple[str, int]:
+        """Host and port for other cities; only a service that has settings for them is asked."""
+        return getattr(self, "federation_host", "127.0.0.1"), getattr(self, "federation_port", 0)
+
     def internal_url(self, service: str) -> str | None:
         """Where a neighbour's internal port is, if settings say."""
         url: str | None = getattr(self, f"{service}_internal_url", None)

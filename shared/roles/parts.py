@@ -26,8 +26,9 @@ from shared.telemetry import Metrics
 from shared.working_days import Calendar, load_calendar
 
 if TYPE_CHECKING:
+    # The reader's machinery is not needed to declare a service.
     from shared.jobs import JobHandler
-    from shared.reader import Source
+    from shared.reader.plan import Source
 
 
 @dataclass
@@ -57,6 +58,10 @@ class Parts:
         if self._ledger is None:
             raise RuntimeError("the ledger is made from the domain: ask for it when it is used")
         return self._ledger
+
+    def give_ledger(self, ledger: Ledger) -> None:
+        """Once, by whoever assembles the process."""
+        self._ledger = ledger
 
     @property
     def service(self) -> str:
