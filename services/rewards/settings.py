@@ -1,0 +1,32 @@
+"""What must rewards be told before it starts?"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from services.rewards.domain.standings.state import Body
+from shared.settings import ServiceSettings
+
+Text = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class Settings(ServiceSettings):
+    """The deciding authority where no person decides is the body that runs the node."""
+
+    service: ClassVar[str] = "rewards"
+
+    body_organisation_id: Text
+    body_name: Text
+    body_kind: Text = "public_service_body"
+    body_uscc: str | None = None
+
+    def body(self) -> Body:
+        """That body as a star entry names it."""
+        return Body(
+            organisation_id=self.body_organisation_id,
+            name=self.body_name,
+            kind=self.body_kind,
+            uscc=self.body_uscc,
+        )
