@@ -11,10 +11,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.transfer.domain import envelopes
 from services.transfer.domain.directory import Directory, read_directory
 from shared.canonical import canonical
 from shared.signing import kid
 
+MESSAGE_KEYS = {"amber": "amber:3f5d45756011d07b", "birch": "birch:f624a90919910879"}
 PROTOCOL = Path(__file__).parent.parent / "data" / "protocol"
 
 
@@ -83,3 +85,76 @@ def resigned_directory(
     message = b"jiexu-directory-v1\n" + canonical(file["body"])
     file["sigs"] = [{"kid": name, "sig": key.sign(message).hex()}]
     return file, {name: public}
+
+
+def contents() -> dict[str, dict[str, Any]]:
+    """A content of every message type: published ones, and by hand what was not published."""
+    found = {
+        entry["envelope"]["body"]["type"]: entry["envelope"]["body"]["content"]
+        for entry in vectors("transfer")["messages"]
+    }
+    for case in vectors("negative")["cases"]:
+        if case["expect"] in ("stored", "answered"):
+            body = json.loads(bytes.fromhex(case["wire_hex"]))["body"]
+            found.setdefault(body["type"], body["content"])
+    found["aborted"] = {"certificate": vectors("transfer")["abort_certificate_example"]}
+    found["bundle-get"] = {"n": 0, "digest": vectors("bundle")["digest"]}
+    found["status-reply"] = {
+        "state": "Released",
+        "decision": message("M7")["body"]["content"]["certificate"],
+        "last_seq_sent": 3,
+        "applied": 0,
+        "stored": 2,
+        "receipted": 3,
+        "transfers": [
+            {
+                "transfer_id": vectors("transfer")["transfer_id"],
+                "role": "origin",
+                "state": "Released",
+                "subject_id": vectors("transfer")["subject_id"],
+                "epoch": 1,
+                "applied": 0,
+            }
+        ],
+        "certificates": [vectors("transfer")["abort_certificate_example"]],
+        "next": None,
+    }
+    return found
+
+
+def envelope_of(type: str, content: Mapping[str, Any], **header: Any) -> dict[str, Any]:
+    """A rightly signed envelope of this type in the transfer of the worked example.
+
+    From the side that sends this type; members of the header may be given.
+    """
+    from_origin = type in ("request-received", "offer", "release", "aborted", "residual-closed")
+    sender, receiver = ("amber", "birch") if from_origin else ("birch", "amber")
+    issued = "2027-03-01T02:00:07Z"
+    life = {"status-query": 60, "status-reply": 60, "bundle-get": 60}.get(type)
+    expires = "2027-03-01T02:01:07Z" if life else "9999-12-31T23:59:59Z"
+    if type in ("transfer-request", "request-received", "offer", "accepted"):
+        expires = "2027-03-04T02:00:07Z"
+    transfer = vectors("transfer")["transfer_id"]
+    if type == "notice" and content["kind"] == "correction-request":
+        transfer = envelopes.transfer_id(
+            receiver, sender, "correction", content["ref"], content["nonce"]
+        )
+    numbered = type not in envelopes.UNNUMBERED
+    body = envelopes.body(
+        **{
+            "type": type,
+            "message_id": envelopes.message_id(transfer, sender, 1, 9) if numbered else "ab" * 16,
+            "transfer_id": transfer,
+            "sender": sender,
+            "receiver": receiver,
+            "incarnation": 1,
+            "seq": 9 if numbered else 0,
+            "prev": None,
+            "in_reply_to": None,
+            "issued_at": issued,
+            "expires_at": expires,
+            "content": content,
+            **header,
+        }
+    )
+    return resigned(body, MESSAGE_KEYS[sender], "jiexu-envelope-v1")

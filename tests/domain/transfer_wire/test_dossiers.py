@@ -74,7 +74,7 @@ def judged(case: dict[str, Any]) -> tuple[Flaw | None, Verdict | None, MemoryScr
 @pytest.mark.parametrize("name", CASES)
 def test_a_dossier_gets_its_code(name: str) -> None:  # transfer 8, F34
     case = CASES[name]
-    flaw, verdict, scratch = judged(case)
+    flaw, verdict, _ = judged(case)
     assert (flaw.code if flaw else None) == case["code"]
     if flaw is None:
         assert verdict is not None and verdict.totals is not None

@@ -13,10 +13,8 @@ from services.transfer.edge.federation import Wire, federation_app
 from services.transfer.edge.ports import Side
 from shared.clock import FixedClock, read
 from shared.signing import Signer
-from tests.support.vectors import private_key, vectors
+from tests.support.vectors import MESSAGE_KEYS, private_key, vectors
 from tests.support.wire_ports import MemoryPorts, directory_in
-
-MESSAGE_KEYS = {"amber": "amber:3f5d45756011d07b", "birch": "birch:f624a90919910879"}
 
 
 class City:
