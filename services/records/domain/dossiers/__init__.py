@@ -1,0 +1,1 @@
+"""The dossier: its entries, its log, its custody."""
