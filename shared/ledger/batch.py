@@ -43,6 +43,11 @@ from shared.messages import Command, Event, Outgoing, Rejection
 from shared.postgres import Connection
 
 
+class ClaimTwice(Exception):
+    """What one command made of a claim, the window of a later one of another aggregate cannot
+    know: they belong in two batches."""
+
+
 @dataclass(slots=True)
 class Entry:
     """One command on its way through the ledger."""
@@ -201,8 +206,9 @@ class _Deciding:
         self._sequences = dict(reading.sequences)
         self._changed: set[Target] = set()
         self._leant_on: set[Target] = set()
-        self._first: dict[UUID, tuple[int, bytes | None]] = {}
+        self._first: dict[UUID, tuple[int, bytes | None, bool]] = {}
         self._open_jobs = set(reading.open_jobs)
+        self._claimed: set[str] = set()
         self._plan = Plan(outcomes=[None] * size)
 
     def take(self, place: int, entry: Entry) -> None:
@@ -213,6 +219,8 @@ class _Deciding:
             return
         if place in self._plan.repeats:
             return
+        if not self._claimed.isdisjoint(entry.reach.claims):
+            raise ClaimTwice("two commands of one batch name one claim")
         command = entry.command
         before = {target: self._states[target] for target in entry.reach.targets}
         ruling = self._domain.decide(tuple(before.values()), command)
@@ -224,9 +232,10 @@ class _Deciding:
         if refused is not None:
             self._plan.outcomes[place] = refused
             return
+        if ruling:
+            self._claimed.update(entry.reach.claims)
         self._end_job(entry)
-        digest = None if entry.request is None else entry.request.digest
-        self._first[command.command_id] = (place, digest)
+        self._remember(place, entry, ruling)
         self._plan.outcomes[place] = Accepted(events=ruling, states=decided.states)
         if entry.request is not None:
             self._plan.to_answer.append((place, decided))
@@ -262,12 +271,21 @@ class _Deciding:
         if command_id in self._reading.taken_effect:
             return CommandIdReused() if entry.request else self._repeated(entry, None)
         if command_id in self._first:
-            first, digest_here = self._first[command_id]
-            if entry.request is not None and digest_here != entry.request.digest:
+            first, digest, events = self._first[command_id]
+            if entry.request is None and not events:
+                return None
+            if entry.request is not None and digest != entry.request.digest:
                 return CommandIdReused()
             self._plan.repeats[place] = first
             self._end_job(entry)
         return None
+
+    def _remember(self, place: int, entry: Entry, events: tuple[Event, ...]) -> None:
+        """A repeat later in this batch is known as one in a later batch would be: by the answer
+        where both are requests, by the events otherwise."""
+        digest = None if entry.request is None else entry.request.digest
+        if events or digest is not None:
+            self._first[entry.command.command_id] = (place, digest, bool(events))
 
     def _repeated(self, entry: Entry, answer: Answer | None) -> Accepted:
         states = {target: self._states[target] for target in entry.reach.targets}
@@ -394,7 +412,7 @@ def answer_rows(plan: Plan, entries: Sequence[Entry]) -> None:
         accepted = plan.outcomes[first]
         request = entries[place].request
         assert isinstance(accepted, Accepted)
-        again = accepted.answer
+        again = accepted.answer if request is not None else None
         if again is not None and request is not None and request.secret:
             again = Answer(again.status, _without_secret(again.body))
         plan.outcomes[place] = Accepted((), accepted.states, again, repeated=True)

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.ledger.batch import Attempt, Entry, Plan, answer_rows
+from shared.ledger.batch import Attempt, ClaimTwice, Entry, Plan, answer_rows
 from shared.ledger.rows import Lost, write
 from shared.ledger.types import (
     Accepted,
@@ -136,7 +136,8 @@ class Ledger:
 
         Raises ``Waiting`` (a refusal that waits: nothing was written), ``Conflict`` (the
         attachment's own guard failed again and again: another reader went on), ``Unavailable``,
-        or the defect, after two tries.
+        or the defect, after two tries; ``ClaimTwice`` where two of its commands name one claim
+        and the first took it: they belong in two batches.
         """
         entries = [Entry.of(self._domain, command, None, None) for command in commands]
         outcomes = await self._enqueue(entries, attachment)
@@ -286,7 +287,7 @@ class Ledger:
         while True:
             try:
                 return await self._once(entries, attachment, locks)
-            except Waiting:
+            except (Waiting, ClaimTwice):
                 raise
             except Exception as error:
                 if is_outage(error):
