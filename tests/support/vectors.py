@@ -75,13 +75,17 @@ def message(name: str) -> dict[str, Any]:
 
 
 def resigned_directory(
-    changes: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None, **body: Any
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """``directory_file`` signed by a key of this test, and that key pinned."""
+    """``directory_file`` signed by a key of this test, and that key pinned.
+
+    Members of the body (``serial``) may be given.
+    """
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     public = key.public_key().public_bytes_raw()
     name = kid("directory", public)
     file = directory_file(changes)
+    file["body"].update(body)
     message = b"jiexu-directory-v1\n" + canonical(file["body"])
     file["sigs"] = [{"kid": name, "sig": key.sign(message).hex()}]
     return file, {name: public}

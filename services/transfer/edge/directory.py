@@ -8,6 +8,7 @@ its expiry what is released goes on; new requests wait.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,6 +26,7 @@ from shared.messages import Unavailable, Unreadable
 
 MAX_FILE_BYTES: Final = 4 * 1_048_576
 REFRESH_SECONDS: Final = 900
+_PIN: Final = re.compile(r"([a-z0-9][a-z0-9-]{1,30}:[0-9a-f]{16}):([0-9a-f]{64})", re.ASCII)
 _log = structlog.get_logger(__name__)
 
 
@@ -45,10 +47,10 @@ def pinned_keys(settings: Sequence[str]) -> dict[str, bytes]:
     """``kid:hex`` of each pinned directory key → raw public key by kid; raises ``ValueError``."""
     keys: dict[str, bytes] = {}
     for pin in settings:
-        kid, _, public = pin.rpartition(":")
-        if len(public) != 64 or not kid:
+        match = _PIN.fullmatch(pin)
+        if match is None:
             raise ValueError("a pinned directory key is not of the form kid:64 hex digits")
-        keys[kid] = bytes.fromhex(public)
+        keys[match[1]] = bytes.fromhex(match[2])
     return keys
 
 
