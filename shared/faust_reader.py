@@ -48,12 +48,10 @@ async def run_faust(
 
         app.on_partitions_revoked.connect(revoked, weak=False)
         async with faust_app_running(app):
-            ends = [asyncio.ensure_future(event.wait()) for event in (stop, leave, app._crashed)]
-            try:
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for end in ends:
-                    end.cancel()
+            ends = [asyncio.ensure_future(each.wait()) for each in (stop, leave, app._crashed)]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in ends:
+                end.cancel()
         if app.crash_reason is not None and not stop.is_set():
             raise app.crash_reason
 
@@ -73,8 +71,10 @@ def _agent(core: Core, topic: str) -> Callable[[Any], Awaitable[None]]:
 
 
 def _transport(app: Any, core: Core, node: str) -> Any:
-    class Consumer(driver.Consumer):  # type: ignore[misc]
+    class Consumer(driver.Consumer):
         """Begins where the core says whenever Faust looks up where the group stands."""
+
+        logger = driver.logger
 
         async def seek_to_committed(self) -> Mapping[TP, int]:
             committed = await super().seek_to_committed()
@@ -84,7 +84,7 @@ def _transport(app: Any, core: Core, node: str) -> Any:
             await self.seek_wait(found)
             return found
 
-    class Transport(driver.Transport):  # type: ignore[misc]
+    class Transport(driver.Transport):
         pass
 
     Transport.Consumer = Consumer

@@ -45,17 +45,9 @@ async def run_loop(
         except KafkaException:
             committed = partitions  # only a hint: our own progress says where to begin
         places = {(short_name(node, p.topic), p.partition): p.offset for p in committed}
-        taking = asyncio.run_coroutine_threadsafe(core.take_up(places), loop)
-        while not taking.done() and not stop.is_set():
-            try:
-                taking.exception(timeout=POLL_SECONDS)
-            except TimeoutError:
-                continue
-        if taking.done():
-            consumer.assign([TopicPartition(full_name(node, topic), n, offset)
-                             for (topic, n), offset in taking.result().items()])
-        else:
-            taking.cancel()
+        starts = asyncio.run_coroutine_threadsafe(core.take_up(places), loop).result()
+        consumer.assign([TopicPartition(full_name(node, topic), n, offset)
+                         for (topic, n), offset in starts.items()])
 
     def revoked(_: Any, partitions: list[TopicPartition]) -> None:
         places = [(short_name(node, p.topic), p.partition) for p in partitions]
@@ -66,10 +58,10 @@ async def run_loop(
         first = consumer.poll(POLL_SECONDS)
         if first is None:
             return []
-        rest = consumer.consume(core.limits.batch_messages - 1, timeout=0)
+        rest: list[Any] = consumer.consume(core.limits.batch_messages - 1, timeout=0)
         return [
-            Raw(short_name(node, m.topic() or ""), m.partition() or 0, m.offset() or 0, m.key(),
-                m.value(), tuple((name, value or b"") for name, value in m.headers() or ()))
+            Raw(short_name(node, m.topic()), m.partition(), m.offset(), m.key(), m.value(),
+                tuple((name, value or b"") for name, value in m.headers() or ()))
             for m in (first, *rest) if m.error() is None
         ]
 

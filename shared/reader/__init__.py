@@ -5,8 +5,8 @@ from __future__ import annotations
 from shared.reader.draining import forget_progress, redrive
 from shared.reader.limits import Limits
 from shared.reader.plan import Raw, React, Source
-from shared.reader.running import Reader, dead_letters_topic, first_sources_were_read
-from shared.reader.store import dead_letters
+from shared.reader.running import Reader, first_sources_were_read
+from shared.reader.settlement import dead_letters
 
 __all__ = [
     "Limits",
@@ -15,7 +15,6 @@ __all__ = [
     "Reader",
     "Source",
     "dead_letters",
-    "dead_letters_topic",
     "first_sources_were_read",
     "forget_progress",
     "redrive",

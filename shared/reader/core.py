@@ -24,9 +24,10 @@ from shared.messages import Unavailable
 from shared.postgres import Database
 from shared.reader import store
 from shared.reader.limits import Limits
-from shared.reader.log_view import LogView, Place
+from shared.reader.log_view import Extent, LogView, Place
 from shared.reader.metrics import ReaderMetrics
 from shared.reader.plan import DEFECT, WAITS, Defect, Known, Plan, Position, Raw, Source, plan
+from shared.reader.settlement import Overtaken, Settlement
 
 EXIT_UNFORESEEN: Final = 70  # EX_SOFTWARE
 
@@ -95,21 +96,30 @@ class Core:
 
         ``committed`` is what the group's own offsets say. They are a hint only: an acknowledgement
         may have run ahead of the work. So reading begins at the lower of the two, and what was
-        done already is passed by sequence. Waits in place while broker or database are away.
+        done already is passed by sequence. Waits in place while broker or database are away, and
+        returns nothing after ``close``.
         """
         pause = self.limits.first_pause_seconds
-        while True:
+        while not self.closing:
             try:
                 extents = await self.log_view.extents(committed)
                 async with store.reading(self.database) as connection, connection.transaction():
                     ours = await store.take_up(connection, self._owner, extents)
-                break
+                self.troubles.pop("partitions", None)
+                return self._begin(committed, extents, ours)
             except Unavailable as problem:
                 pause = await self.wait_out("partitions", problem, pause)
             except Exception as problem:
                 self.unforeseen(problem)
                 raise
-        self.troubles.pop("partitions", None)
+        return {}
+
+    def _begin(
+        self,
+        committed: Mapping[Place, int | None],
+        extents: Mapping[Place, Extent],
+        ours: Mapping[Place, int],
+    ) -> dict[Place, int]:
         starts: dict[Place, int] = {}
         for place, extent in extents.items():
             self.held.add(place)
@@ -198,7 +208,7 @@ class Core:
             except Unavailable as problem:
                 pause = await self.wait_out(source.topic, problem, pause)
                 continue
-            except store.Overtaken:
+            except Overtaken:
                 overtaken += 1
                 if overtaken > self.limits.overtakings:
                     raise
@@ -219,7 +229,8 @@ class Core:
                 raise _Unforeseen from failure  # it cannot even be parked
             failures += 1
             cause = failure.cause if isinstance(failure, Defect) else failure
-            self._tell_failure(batch[0], cause, failures)
+            self.log.error("a message defeats our code", topic=source.topic, position=position,
+                           failures=failures, exc_info=cause)
             if failures == self.limits.tries or waiting.get(position) == DEFECT:
                 waiting[position] = f"{DEFECT}: {type(cause).__name__}"
             else:
@@ -236,7 +247,7 @@ class Core:
         stood, known = await self._look(source.topic, batch, draining)
         held = {position: reason for position, reason in waiting.items() if reason != DEFECT}
         todo = plan(source, batch, known, held)
-        settlement = store.Settlement(
+        settlement = Settlement(
             service=self.service,
             owner=self._owner,
             source=source,
@@ -294,7 +305,7 @@ class Core:
                 self._holes.add(hole)
                 raise _Lost({partition}, f"went on at {first} after {at.next_offset - 1}")
 
-    def _account(self, source: Source, todo: Plan, settlement: store.Settlement) -> None:
+    def _account(self, source: Source, todo: Plan, settlement: Settlement) -> None:
         topic = source.topic
         metrics = self.metrics
         metrics.passed(topic, "repeat", todo.repeats)
@@ -342,8 +353,8 @@ class Core:
             elif self.parked_rows >= self.limits.parked_rows:
                 why = f"{self.parked_rows} messages are parked; no more are read meanwhile"
             elif self._dead_letters >= self.limits.dead_letters:
-                why = (f"{self._dead_letters} messages could not be read since the start; "
-                       "mend their source, then start the reader again")
+                why = (f"{self._dead_letters} messages could not be read since the start: "
+                       "mend their source, start again")
             else:
                 self.troubles.pop("stopped", None)
                 return
@@ -370,10 +381,6 @@ class Core:
         self.troubles["stopped"] = self.cut[place]
         self.log.critical("records are gone before they were read", topic=topic,
                           partition=partition, read_to=read_to, begins=begins)
-
-    def _tell_failure(self, raw: Raw, cause: Exception, failures: int) -> None:
-        self.log.error("a message defeats our code", topic=raw.topic, partition=raw.partition,
-                       offset=raw.offset, failures=failures, exc_info=cause)
 
 
 class _Lost(Exception):

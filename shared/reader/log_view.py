@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin import OffsetSpec as _OffsetSpec
 
 from shared.envelope import full_name
 from shared.messages import Unavailable
 
 Place = tuple[str, int]  # short topic name, partition
 # confluent-kafka leaves this class untyped.
-OffsetSpec: Any = _OffsetSpec
+OffsetSpec: Any = vars(kafka_admin)["OffsetSpec"]
 REQUEST_SECONDS: Final = 5.0
 
 

@@ -6,8 +6,7 @@
     reader.why_not_ready()        # () when ready, else one reason a line
 
 One ``Reader`` per process; its loop may also run API and worker (role ``serve``). It needs an open
-``Database`` whose schema holds ``reader_tables()``; the dead-letter topic (``dead_letters_topic``)
-must be provisioned with the service's own.
+``Database`` whose schema holds ``reader_tables()``, and the service's dead-letter topic.
 """
 
 from __future__ import annotations
@@ -15,11 +14,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from datetime import timedelta
 from typing import Any
 
 from shared.clock import Clock
-from shared.envelope import Topic
 from shared.ledger import LedgerApi
 from shared.messages import Unavailable
 from shared.postgres import Connection, Database
@@ -33,17 +30,6 @@ from shared.reader.plan import Source
 from shared.telemetry import Metrics
 
 RESTART_SECONDS = 1.0
-
-
-def dead_letters_topic(service: str) -> Topic:
-    """The internal topic that every service with sources owns beside those it declares."""
-    return Topic(
-        name=store.dead_letters(service),
-        key="source key",
-        public=False,
-        description="What could not be read, with reason and position, its bytes in base64.",
-        retention=timedelta(days=90),
-    )
 
 
 async def first_sources_were_read(connection: Connection, sources: Collection[Source]) -> bool:
