@@ -42,6 +42,7 @@ OWN: dict[str, type[Event]] = {
     "registry.applicant-registered.v1": applicants.ApplicantRegistered,
     "registry.applicant-verified.v1": applicants.ApplicantVerified,
     "registry.code-kept.v1": applicants.CodeKept,
+    "registry.code-dropped.v1": applicants.CodeDropped,
     "registry.application-resumed.v1": applicants.ApplicationResumed,
     "registry.application-ended.v1": applicants.ApplicationEnded,
     "registry.applicant-forgotten.v1": applicants.ApplicantForgotten,
@@ -63,6 +64,15 @@ NAMES: dict[type[Event], str] = {shape: name for name, shape in TYPES.items()}
 
 # What travels is what has examples and schemas.
 RELEASED: dict[str, type[Event]] = PUBLIC | INTERNAL
+
+# Fields that never leave the process: keyed digests and secrets that only a decision needs.
+LEFT_OUT: dict[type[Event], frozenset[str]] = {
+    volunteers.ProfileKept: frozenset({"documents"}),
+    volunteers.TransferCodeIssued: frozenset({"secrets"}),
+    applicants.ApplicantRegistered: frozenset({"documents", "born"}),
+    logins.DocumentTaken: frozenset({"document_digest"}),
+    logins.DocumentFreed: frozenset({"document_digest"}),
+}
 
 # Types on a public topic that subscribers pass over: none here.
 NODE_INTERNAL: frozenset[str] = frozenset()

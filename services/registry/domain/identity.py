@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import unicodedata
+from dataclasses import dataclass, field
 from datetime import date
 
 from services.registry.domain import idnumbers
@@ -20,6 +21,14 @@ _GROUPS = (5, 5, 5, 5, 6)
 _CODE_CHARACTERS = sum(_GROUPS)
 _INVISIBLE = dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
 _DOTS = str.maketrans(dict.fromkeys("•‧⋅・･ㆍ∙", "·"))
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What a proof is made of: a code's key, and the identities of its person by document."""
+
+    key: bytes = field(repr=False)
+    identities: tuple[bytes, ...] = field(repr=False)
 
 
 class NotAnIdentity(ValueError):

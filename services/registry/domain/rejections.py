@@ -19,13 +19,6 @@ class ActorMayNot(Rejection):
 
 
 @dataclass(frozen=True)
-class StrongLoginIsMissing(Rejection):
-    nature: ClassVar[Nature] = "authority"
-    zh = "此操作需要实名强认证登录，请重新登录后再试。"
-    en = "This needs a strong login. Sign in again with a second factor."
-
-
-@dataclass(frozen=True)
 class FieldIsWrong(Rejection):
     field: str
     reason: str

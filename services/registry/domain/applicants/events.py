@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
@@ -24,7 +24,8 @@ TransferClass = Literal["F", "R", "T"]
 class ApplicantRegistered(Event):
     """A person asks this city to take over her dossier (own).
 
-    The stored row leaves the keyed digests out. ``consents`` become events with the link.
+    The stored row leaves keyed digests and birth date out. ``consents`` become events with the
+    link.
     """
 
     applicant_ref: str
@@ -36,6 +37,7 @@ class ApplicantRegistered(Event):
     login_id: str
     documents: tuple[DocumentKey, ...]
     consents: tuple[Consent, ...]
+    born: date | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +68,13 @@ class ApplicationResumed(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CodeDropped(Event):
+    """The key of her code is destroyed: seven days have passed, or the application ended (own)."""
+
+    applicant_ref: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ApplicationEnded(Event):
     """The application led to no move; it is forgotten in 30 days (own)."""
 
@@ -87,7 +96,7 @@ class TransferStatusNoted(Event):
     transfer_id: str
     role: Role
     rank: int
-    status: str
+    shown: str
     since: datetime
     applicant_ref: str | None
     subject_id: str | None
@@ -102,6 +111,7 @@ ApplicantEvent = (
     | ApplicantVerified
     | CodeKept
     | ApplicationResumed
+    | CodeDropped
     | ApplicationEnded
     | ApplicantForgotten
     | TransferStatusNoted

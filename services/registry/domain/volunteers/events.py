@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from hmac import compare_digest
 from typing import Literal
 
 from services.registry.domain.documents import DocumentType
+from services.registry.domain.identity import Secrets
 from shared.messages import Event
 
 AgeBand = Literal["under_8", "age_8_13", "age_14_17", "adult"]
@@ -35,6 +37,10 @@ class DocumentKey:
     type: DocumentType
     digest: str
     named: str
+
+    def matches(self, other: DocumentKey) -> bool:
+        """The same document and the same name on it; compared in constant time."""
+        return compare_digest(self.digest, other.digest) and compare_digest(self.named, other.named)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,17 +131,21 @@ class SubjectLinked(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProfileKept(Event):
-    """Her profile stands in the vault (own; the stored row leaves the keyed digests out)."""
+    """Her profile stands in the vault (own; the stored row leaves the keyed digests out).
+
+    ``epoch``: of the custody that begins here.
+    """
 
     subject_id: str
     documents: tuple[DocumentKey, ...]
     verification: Level
     checked_at: datetime | None
+    epoch: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TransferCodeIssued(Event):
-    """She took a transfer code (own; never the code)."""
+    """She took a transfer code (own). ``secrets`` never leave the process."""
 
     subject_id: str
     code_id: str
@@ -145,6 +155,7 @@ class TransferCodeIssued(Event):
     holds: tuple[Hold, ...]
     issued_at: datetime
     expires_at: datetime
+    secrets: Secrets | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
