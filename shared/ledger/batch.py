@@ -271,10 +271,10 @@ class _Deciding:
         if command_id in self._reading.taken_effect:
             return CommandIdReused() if entry.request else self._repeated(entry, None)
         if command_id in self._first:
-            first, digest, events = self._first[command_id]
+            first, digest_here, events = self._first[command_id]
             if entry.request is None and not events:
                 return None
-            if entry.request is not None and digest != entry.request.digest:
+            if entry.request is not None and digest_here != entry.request.digest:
                 return CommandIdReused()
             self._plan.repeats[place] = first
             self._end_job(entry)

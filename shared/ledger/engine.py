@@ -89,6 +89,7 @@ class _Flights:
     keys: set[str] = field(default_factory=set)
     batches: int = 0
     whole: int = 0
+    called: bool = False
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
@@ -180,24 +181,31 @@ class Ledger:
         keys = frozenset[str]().union(*(entry.keys for entry in entries))
         done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._queue.append(_Ticket(entries, keys, done, attachment))
-        self._take_off()
+        self._take_off_soon()
         return await done
+
+    def _take_off_soon(self) -> None:
+        # Not a linger: whoever is ready in this turn of the loop comes along, where otherwise the
+        # first of those just answered would leave alone.
+        if not self._flights.called:
+            self._flights.called = True
+            asyncio.get_running_loop().call_soon(self._take_off)
 
     def _take_off(self) -> None:
         """Starts what may start: no key of it is in flight, and nobody who came before waits for
         one of its keys."""
-        if self._flights.batches < BATCHES_IN_FLIGHT or (
-            self._flights.whole < WHOLE_BATCHES_IN_FLIGHT
-            and any(ticket.attachment is not None for ticket in self._queue)
-        ):
-            self._board()
+        self._flights.called = False
+        while self._queue and self._board():
+            pass
 
-    def _board(self) -> None:
+    def _board(self) -> bool:
         blocked = set(self._flights.keys)
         batch: list[_Ticket] = []
         whole: list[_Ticket] = []
         left: deque[_Ticket] = deque()
-        room = COMMANDS_PER_BATCH if self._flights.batches < BATCHES_IN_FLIGHT else 0
+        free_flights = BATCHES_IN_FLIGHT - self._flights.batches
+        # Two batches of half the size: one decides while the database writes the other.
+        room = min(COMMANDS_PER_BATCH, -(-len(self._queue) // free_flights)) if free_flights else 0
         for ticket in self._queue:
             if ticket.done.cancelled():
                 continue
@@ -227,6 +235,7 @@ class Ledger:
             self._flights.batches += 1
             keys = frozenset[str]().union(*(ticket.keys for ticket in batch))
             self._fly(self._fly_batch(batch), keys)
+        return bool(batch or whole)
 
     def _fly(self, flight: Coroutine[Any, Any, None], keys: frozenset[str]) -> None:
         self._flights.keys |= keys
@@ -236,7 +245,7 @@ class Ledger:
         def landed(task: asyncio.Task[None]) -> None:
             self._flights.tasks.discard(task)
             self._flights.keys -= keys
-            self._take_off()
+            self._take_off_soon()
 
         task.add_done_callback(landed)
 

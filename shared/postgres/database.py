@@ -29,7 +29,6 @@ _SESSION: Final = {
     "timezone": "UTC",
     "synchronous_commit": "on",
     "jit": "off",
-    "lock_timeout": "2s",
     "statement_timeout": "30s",
     # A transaction that stays open anywhere in the server holds every relay back.
     "idle_in_transaction_session_timeout": "15s",
@@ -95,6 +94,7 @@ class Database:
 
     Opening reaches for no server: a database that is away is found by the first statement, so a
     service starts while it is down. ``schema`` is the search path of every connection.
+    ``lock_timeout_seconds`` must stay below the statements' own 10 and 30 s.
     """
 
     def __init__(
@@ -104,6 +104,7 @@ class Database:
         *,
         ledger_connections: int = 8,
         connections: int = 8,
+        lock_timeout_seconds: float = 2.0,
         name: str = "jiexu",
     ) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", schema):
@@ -111,6 +112,7 @@ class Database:
         self.url = url
         self.schema = schema
         self._sizes = (ledger_connections, connections)
+        self._locks = {"lock_timeout": f"{round(lock_timeout_seconds * 1000)}ms"}
         self._name = name
         self._ledger: asyncpg.Pool[Any] | None = None
         self._pool: asyncpg.Pool[Any] | None = None
@@ -243,6 +245,7 @@ class Database:
             timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
             server_settings=session
+            | self._locks
             | {"search_path": self.schema, "application_name": application[:63]},
         )
 
