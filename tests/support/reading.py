@@ -19,6 +19,7 @@ from shared.envelope import Topic, encode_headers, full_name
 from shared.reader import Raw
 from shared.roles.topics import create_topics
 from tests.support.counter import NAMESPACE, NOON, TOTALS
+from tests.support.infrastructure import eventually
 
 # Additions of a counter that fit into one day of it (DAY_LIMIT is 600).
 PER_DAY = 500
@@ -103,24 +104,36 @@ def make_topics(bootstrap: str, node: str, *names: str, partitions: int = 4) -> 
     )
 
 
-async def rows(database: str, query: str, *arguments: Any) -> list[asyncpg.Record]:
-    """What a query of the counter's schema gives."""
-    connection = await asyncpg.connect(database, server_settings={"search_path": "counter"})
+async def rows(database: str, query: str, *arguments: Any, schema: str = "counter") -> list[Any]:
+    """What a query of a counter's schema gives."""
+    connection = await asyncpg.connect(database, server_settings={"search_path": schema})
     try:
         return await connection.fetch(query, *arguments)
     finally:
         await connection.close()
 
 
-async def totals(database: str) -> dict[str, int]:
+async def totals(database: str, schema: str = "counter") -> dict[str, int]:
     """The total of every copied counter, by the counter's own name."""
     found = await rows(
         database,
         "SELECT id, (state->>'total')::int AS total FROM aggregate WHERE id LIKE 'copy-%'",
+        schema=schema,
     )
     return {row["id"].removeprefix("copy-"): row["total"] for row in found}
 
 
-async def additions(database: str) -> int:
+async def additions(database: str, schema: str = "counter") -> int:
     """How many additions were written, repeats included if there were any."""
-    return int((await rows(database, "SELECT count(*) FROM addition"))[0][0])
+    return int((await rows(database, "SELECT count(*) FROM addition", schema=schema))[0][0])
+
+
+async def all_added(
+    database: str, wanted: int, schema: str = "counter", seconds: float = 30
+) -> None:
+    """Waits until so many additions stand; more would fail where they are counted."""
+
+    async def enough() -> bool:
+        return await additions(database, schema) >= wanted
+
+    await eventually(enough, f"{wanted} additions in {schema}", seconds=seconds, every=0.1)
