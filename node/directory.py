@@ -58,7 +58,7 @@ class Office:
         Keys that were listed before stay listed for ever, so that old entries verify.
         Raises ``DirectoryIsWrong``.
         """
-        last = json.loads(self.file.read_text("utf-8"))["body"] if self.file.exists() else None
+        last = read(self.file)["body"] if self.file.exists() else None
         key = self.key()
         body = {
             "v": "directory/1", "serial": 1 + (last["serial"] if last else 0),
@@ -73,6 +73,17 @@ class Office:
             "sig": key.sign(DOMAIN + canonical(body)).hex()}]}
         write_whole(self.file, canonical(signed).decode("utf-8"))
         return signed
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The directory of a file, not verified yet. Raises ``DirectoryIsWrong``."""
+    try:
+        signed = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        raise DirectoryIsWrong(f"{path} is no JSON") from None
+    if not isinstance(signed, dict) or not {"body", "sigs"} <= signed.keys():
+        raise DirectoryIsWrong(f"{path} is no signed directory")
+    return signed
 
 
 def verify(signed: dict[str, Any], pins: Sequence[str]) -> None:

@@ -1,0 +1,1 @@
+"""What may be asked of ``jiexu``, a module per group of commands."""

@@ -1,0 +1,197 @@
+"""``status``, ``doctor``, ``topics``, ``events tail``, ``token``: what a node is and does."""
+
+from __future__ import annotations
+
+import json as json_module
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from kafka.errors import KafkaError
+from rich.markup import escape
+
+from node import doctor as doctors
+from node import status as statuses
+from node import tokens, topics
+from node.commands.options import DataOption, JsonOption, NodeOption, node_of, root_of
+from node.events import Filter, Seen, Tail
+from node.layout import SERVICES, NodeIsUnknown, find
+from node.terminal import Exit, Failure, out, print_json, say, table
+
+events_commands = typer.Typer(no_args_is_help=True, help="事件 · events")
+_DIM_SUBJECT_CHARACTERS = 12
+
+
+def status(node: NodeOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+    """进程、端口、日志、积压、搁置、即将到期 · Processes, ports, logs, lag, parked keys, expiry.
+
+    退出码 · exit code: 0 就绪 ready, 3 未运行或未就绪 not running or not ready.
+    """
+    found = statuses.status(node_of(node, data), datetime.now(UTC))
+    if json:
+        print_json(found)
+    else:
+        _show(found)
+    if not found["ready"]:
+        raise typer.Exit(Exit.NODE_STATE)
+
+
+def _show(found: dict[str, Any]) -> None:
+    console = out()
+    phase = found["phase"] + ("" if found["ready"] or found["phase"] != "running" else
+                              say(",未就绪", ", not ready"))
+    console.print(f"[bold]{found['code']} {found['name_zh']}[/bold] {phase}  {found['home']}")
+    if found["problem"]:
+        console.print(escape(found["problem"]), style="red")
+    if found["processes"]:
+        console.print(table(
+            say("进程", "processes"),
+            [say("名称", "name"), "pid", say("就绪", "ready"), say("重启", "restarts"),
+             say("日志", "log")],
+            [(row["name"], row["pid"], "✓" if row["ready"] else "…", row["restarts"], row["log"])
+             for row in found["processes"]]))
+    console.print(table(say("端口", "ports"), [say("用途", "what"), say("端口", "port")],
+                        list(found["ports"].items())))
+    if found["behind"]:
+        console.print(table(
+            say("积压", "lag"),
+            [say("服务", "service"), say("未读", "unread"), say("未发布", "unpublished"),
+             say("搁置的键", "parked keys"), say("其消息", "their messages"),
+             say("被拒事实", "refused facts")],
+            [(row["service"], sum(row["unread"].values()), row["unpublished"],
+              row["parked_keys"], row["parked_messages"], row["refused"])
+             for row in found["behind"]]))
+    for service, problem in found["behind_unknown"].items():
+        console.print(say(f"{service} 的积压未知:{problem}",
+                          f"lag of {service} unknown: {problem}"), style="yellow")
+    for item in found["expiring"]:
+        console.print(say(f"{item['what']} 还剩 {item['days']} 天",
+                          f"{item['what']}: {item['days']} days left"), style="yellow")
+
+
+def doctor(node: NodeOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+    """检查缺什么、怎么补 · What is missing, and how to mend it. Exit code 1: something is."""
+    root = root_of(data)
+    try:
+        found = find(node, root)
+    except NodeIsUnknown:
+        if node is not None:
+            raise Failure(Exit.ASKED_WRONGLY, f"没有节点 {node}", f"no node {node}") from None
+        found = None
+    findings = doctors.examine(found, root)
+    wrong = [finding for finding in findings if not finding.right]
+    if json:
+        print_json([{"what": item.what, "right": item.right,
+                     "mend": None if item.right else say(item.zh, item.en)} for item in findings])
+    else:
+        for item in findings:
+            mark = "[green]✓[/green]" if item.right else "[red]✗[/red]"
+            out().print(f"{mark} {escape(item.what)}"
+                        + ("" if item.right else f"  → {escape(say(item.zh, item.en))}"))
+    if wrong:
+        raise typer.Exit(Exit.FOUND_WRONG)
+
+
+def list_topics(node: NodeOption = None, data: DataOption = None,
+                json: JsonOption = False) -> None:
+    """主题:键、分区、公开与否、消息数 · Topics: key, partitions, public or not, messages."""
+    found = node_of(node, data)
+    try:
+        there = topics.on_broker(found)
+    except KafkaError as problem:
+        raise Failure(Exit.NODE_STATE, f"{found.bootstrap} 的 Kafka 没有应答",
+                      f"Kafka at {found.bootstrap} does not answer "
+                      f"({type(problem).__name__})") from None
+    rows = [{
+        "topic": topic.on(found.code), "service": service, "public": topic.public,
+        "key": topic.key, "description": topic.description,
+        "partitions": there.get(topic.name, {}).get("partitions"),
+        "messages": there.get(topic.name, {}).get("end"),
+    } for service, owned in topics.declared().items() for topic in owned]
+    if json:
+        print_json(rows)
+        return
+    out().print(table(
+        say("主题", "topics"),
+        [say("主题", "topic"), say("键", "key"), say("公开", "public"),
+         say("分区", "partitions"), say("消息", "messages")],
+        [(row["topic"], row["key"], "✓" if row["public"] else "", row["partitions"],
+          row["messages"]) for row in rows]))
+
+
+@events_commands.command("tail")
+def events_tail(
+    node: NodeOption = None,
+    data: DataOption = None,
+    type: Annotated[str | None, typer.Option(
+        help="类型(部分即可)· a part of the type, entry-approved")] = None,
+    subject: Annotated[str | None, typer.Option(help="键 · the key, a subject id say")] = None,
+    service: Annotated[str | None, typer.Option(help="来源服务 · of this service")] = None,
+    from_beginning: Annotated[bool, typer.Option(help="从头开始 · from the first event")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="几条后结束 · end after so many")] = None,
+    json: JsonOption = False,
+) -> None:
+    """实时显示事件,Ctrl-C 结束 · Show events as they flow; Ctrl-C ends.
+
+    --json: 每行一个 · one JSON object a line.
+    """
+    if service is not None and service not in SERVICES:
+        raise Failure(Exit.ASKED_WRONGLY, f"没有服务 {service}", f"no service {service}")
+    found = node_of(node, data)
+    wanted = Filter(type, subject, service)
+    try:
+        tail = Tail(found, from_beginning=from_beginning)
+    except KafkaError as problem:
+        raise Failure(Exit.NODE_STATE, f"{found.bootstrap} 的 Kafka 没有应答",
+                      f"Kafka at {found.bootstrap} does not answer "
+                      f"({type_name(problem)})") from None
+    shown = 0
+    try:
+        for seen in tail:
+            if not wanted.takes(seen):
+                continue
+            if json:
+                print(json_module.dumps(seen.as_json(), ensure_ascii=False), flush=True)
+            else:
+                out().print(line(seen))
+            shown += 1
+            if limit is not None and shown >= limit:
+                return
+    except KeyboardInterrupt:
+        return
+    finally:
+        tail.close()
+
+
+def type_name(problem: Exception) -> str:
+    """The kind of an error, without what it quotes."""
+    return problem.__class__.__name__
+
+
+def line(seen: Seen) -> str:
+    """One event on one line: node, topic, type, subject."""
+    sequence = "" if seen.sequence is None else f" #{seen.sequence}"
+    return (f"[dim]{escape(seen.time[11:19])}[/dim] {seen.node} [cyan]{escape(seen.topic)}[/cyan] "
+            f"[bold]{escape(seen.type)}[/bold] "
+            f"[dim]{escape(seen.key[:_DIM_SUBJECT_CHARACTERS])}{sequence}[/dim]")
+
+
+def token(
+    roles: Annotated[list[str], typer.Argument(
+        help="角色:auditor、recorder@机构、county_reviewer/区划 · ROLE, ROLE@ORG, ROLE/REGION")],
+    actor: Annotated[str, typer.Option(help="操作者编号 · the actor's id")] = "operator",
+    subject: Annotated[str | None, typer.Option(help="志愿者统一编号 · subject id")] = None,
+    strong: Annotated[bool, typer.Option(help="强认证登录 · as after a strong login")] = False,
+    node: NodeOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """签发本节点令牌(15 分钟) · A token of the embedded node, good for 15 minutes."""
+    try:
+        made = tokens.token(node_of(node, data), actor, roles, subject_id=subject, strong=strong)
+    except tokens.RoleIsUnknown as problem:
+        raise Failure(Exit.ASKED_WRONGLY, f"没有角色 {problem}", f"no role {problem}") from None
+    if json:
+        print_json({"token": made})
+    else:
+        print(made)

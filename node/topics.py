@@ -1,0 +1,118 @@
+"""Which topics does the node have, and how far is each service behind in what it reads?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import asyncpg
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+from node.layout import DATABASE, SERVICES, Node
+from node.members import server_of
+from shared.envelope import Topic, full_name
+from shared.roles.topics import with_dead_letters
+
+REQUEST_MILLISECONDS = 10_000
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """How a service's database stands: messages not read yet, events not published yet.
+
+    ``parked``: keys that wait, and how many messages they hold back; ``refused``: facts whose
+    command a rule refused.
+    """
+
+    service: str
+    unread: dict[str, int]
+    unpublished: int
+    unpublished_seconds: float
+    parked_keys: int
+    parked_messages: int
+    refused: int
+    incarnation: int
+
+
+def declared() -> dict[str, tuple[Topic, ...]]:
+    """Every service's topics, as its ``contract/topics.py`` declares them."""
+    return {name: with_dead_letters(name, import_module(f"services.{name}.contract.topics").TOPICS)
+            for name in SERVICES}
+
+
+def on_broker(node: Node) -> dict[str, dict[str, int]]:
+    """The node's topics on its broker: short name → partitions, messages ever written."""
+    prefix = f"{node.code}."
+    consumer = KafkaConsumer(bootstrap_servers=node.bootstrap,
+                             request_timeout_ms=REQUEST_MILLISECONDS)
+    try:
+        found = {}
+        for name in sorted(consumer.topics()):
+            if name.startswith(prefix):
+                parts = [TopicPartition(name, number)
+                         for number in sorted(consumer.partitions_for_topic(name) or ())]
+                ends = consumer.end_offsets(parts)
+                found[name.removeprefix(prefix)] = {
+                    "partitions": len(parts), "end": sum(ends.values())}
+        return found
+    finally:
+        consumer.close()
+
+
+def end_offsets(node: Node, wanted: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """Where each (short topic, partition) ends now."""
+    consumer = KafkaConsumer(bootstrap_servers=node.bootstrap,
+                             request_timeout_ms=REQUEST_MILLISECONDS)
+    try:
+        parts = {TopicPartition(full_name(node.code, topic), number): (topic, number)
+                 for topic, number in wanted}
+        return {parts[part]: end for part, end in consumer.end_offsets(list(parts)).items()}
+    finally:
+        consumer.close()
+
+
+def broker_version(node: Node) -> str:
+    """What the broker says it is; raises kafka-python's errors when it does not answer."""
+    admin = KafkaAdminClient(bootstrap_servers=node.bootstrap,
+                             request_timeout_ms=REQUEST_MILLISECONDS)
+    try:
+        return str(admin.describe_cluster())
+    finally:
+        admin.close()
+
+
+async def behind(node: Node, service: str) -> Behind:
+    """How the service's schema stands. Raises asyncpg's errors, ``OSError``."""
+    connection = await connect(node, service)
+    try:
+        progress = await connection.fetch(
+            "SELECT topic, partition, next_offset FROM source_progress")
+        parked = await connection.fetchrow(
+            "SELECT count(DISTINCT (topic, key)) AS keys, count(*) AS messages FROM parked")
+        unpublished = await connection.fetchrow(
+            """SELECT count(*) AS events, coalesce(extract(
+                   epoch FROM clock_timestamp() - min(e.recorded_at)), 0)::float8 AS seconds
+               FROM event AS e, relay_cursor AS c
+               WHERE (e.incarnation, e.xid, e.position) > (c.incarnation, c.xid, c.position)
+                 AND e.topic IS NOT NULL""")
+        refused = await connection.fetchval("SELECT count(*) FROM refused_fact")
+        incarnation = await connection.fetchval("SELECT number FROM node_incarnation")
+    finally:
+        await connection.close()
+    ends = end_offsets(node, [(row["topic"], row["partition"]) for row in progress])
+    unread: dict[str, int] = {}
+    for row in progress:
+        left = ends[(row["topic"], row["partition"])] - row["next_offset"]
+        unread[row["topic"]] = unread.get(row["topic"], 0) + max(0, left)
+    assert parked is not None and unpublished is not None, "aggregates always give a row"
+    return Behind(service, unread, unpublished["events"], unpublished["seconds"],
+                  parked["keys"], parked["messages"], refused, incarnation)
+
+
+async def connect(node: Node, service: str) -> asyncpg.Connection[Any]:
+    """A connection to the service's schema in the node's own PostgreSQL."""
+    return await asyncpg.connect(server_of(node).url_of(DATABASE), timeout=TIMEOUT_SECONDS,
+                                 command_timeout=TIMEOUT_SECONDS,
+                                 server_settings={"search_path": service})
