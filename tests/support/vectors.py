@@ -31,7 +31,7 @@ def vectors(name: str) -> Any:
 
 
 def directory_file(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The directory of serial 7, with a case's changes of keys, status, and cities added.
+    """The directory of serial 7, with a case's changes of keys, status, address, and cities added.
 
     A changed one is no longer signed: where signatures matter, sign it again.
     """
@@ -41,7 +41,8 @@ def directory_file(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     for node in nodes:
         for key in node["keys"]:
             key.update(changes.get("keys", {}).get(key["kid"], {}))
-        node["status"] = changes.get("status", {}).get(node["city"], node["status"])
+        for name in ("status", "base_url"):
+            node[name] = changes.get(name, {}).get(node["city"], node[name])
     nodes.extend(changes.get("add", []))
     return file
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 
 from services.transfer.domain.content_models import judge_content, judge_envelope
 from services.transfer.edge.ports import SealedBundle, Standing, Stored
 from services.transfer.edge.signatures import verify_signature
 from shared.canonical import canonical, digest
 from shared.messages import Unavailable
+from tests.support.listening import listening
 from tests.support.vectors import (
     MESSAGE_KEYS,
     contents,
@@ -408,22 +406,3 @@ async def test_an_offer_under_a_newer_directory_has_it_looked_for(
 
 def _by_amber(body: dict[str, Any]) -> dict[str, Any]:
     return resigned(body, MESSAGE_KEYS["amber"], "jiexu-envelope-v1")
-
-
-@asynccontextmanager
-async def listening(app: Any) -> AsyncIterator[int]:
-    """The app on a real socket of its own."""
-    held = socket.socket()
-    held.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-    running = asyncio.create_task(server.serve(sockets=[held]))
-    try:
-        async with asyncio.timeout(10):
-            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-                await asyncio.sleep(0.01)
-        yield held.getsockname()[1]
-    finally:
-        server.should_exit = True
-        async with asyncio.timeout(10):
-            await running
-        held.close()
