@@ -11,7 +11,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from node.commands import looking, mending, nodes
+from node.commands import looking, mending, nodes, sheets
 from node.terminal import Failure, err
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ for _name, _command in (
     ("init", nodes.init), ("up", nodes.up), ("down", nodes.down), ("status", looking.status),
     ("doctor", looking.doctor), ("token", looking.token), ("topics", looking.list_topics),
     ("redrive", mending.redrive), ("republish", mending.republish),
+    ("import", sheets.import_sheet),
 ):
     app.command(_name)(_command)
 app.add_typer(nodes.directory_commands, name="directory")

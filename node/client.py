@@ -52,10 +52,11 @@ class Api:
         """The answer's JSON. Raises ``ServiceRefused``, or ``Failure`` when nobody answers."""
         return self._ask("GET", path, query, None, None, patient).json()
 
-    def post(self, path: str, body: Any = None, *, key: str | None = None, patient: bool = True,
-             accept_language: str | None = None, **query: Any) -> Any:
+    def post(self, path: str, body: Any = None, *, query: Mapping[str, Any] | None = None,
+             key: str | None = None, patient: bool = True,
+             accept_language: str | None = None) -> Any:
         """Posts once in effect: every try carries the same Idempotency-Key."""
-        answer = self._ask("POST", path, query, {} if body is None else body,
+        answer = self._ask("POST", path, query or {}, {} if body is None else body,
                            key or str(uuid.uuid4()), patient, accept_language)
         return answer.json() if answer.content else None
 

@@ -17,6 +17,9 @@ _DATE = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日
 _COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _TIME = re.compile(r"(\d{1,2})[:点时](\d{1,2})(?:[:分](\d{1,2})秒?|分)?")
 _DAY_SECONDS = 86_400
+# Longer than any document number or cell of a form; the services refuse longer ones page by page.
+MAX_NUMBER_CHARACTERS = 64
+MAX_TEXT_CHARACTERS = 400
 DOCUMENT_TYPES = {
     "resident_id": ("居民身份证", "身份证", "resident id", "id card"),
     "hmt_residence_permit": ("港澳台居民居住证", "居住证"),
@@ -51,6 +54,8 @@ def text(field: str, cell: Cell) -> str | None:
         raise CellIsWrong(field, "not_text")
     if isinstance(cell, int | float):
         return plain(_decimal(cell))
+    if len(cell) > MAX_TEXT_CHARACTERS:
+        raise CellIsWrong(field, "too_long")
     return unicodedata.normalize("NFC", cell)
 
 
@@ -58,7 +63,10 @@ def document_number(field: str, cell: Cell) -> str | None:
     """As written. A *number* of more than 15 digits has lost some: spreadsheets keep no more."""
     if isinstance(cell, int | float) and not isinstance(cell, bool) and abs(cell) >= 10**15:
         raise CellIsWrong(field, "digits_were_lost")
-    return text(field, cell)
+    said = text(field, cell)
+    if said is not None and len(said) > MAX_NUMBER_CHARACTERS:
+        raise CellIsWrong(field, "too_long")
+    return said
 
 
 def document_type(field: str, cell: Cell) -> str | None:

@@ -95,9 +95,8 @@ class _Reading:
     def _place(self, region: str | None) -> dict[str, Any] | None:
         code = self.take("region_code", cells.text) or region
         name = self.take("place_name", cells.text)
-        if code is None:
-            return None
-        return {"region_code": code} | ({"name": name} if name else {})
+        place = {"region_code": code, "name": name}
+        return {name: value for name, value in place.items() if value is not None} or None
 
     def _when(self) -> dict[str, Any]:
         """Day, and both times where both are said; one without the other is a problem."""
