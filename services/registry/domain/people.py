@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 
@@ -98,6 +98,10 @@ class Asked:
     guardian_consent_id: str
     check: Check | None
     rules: Rules
+
+    def checked(self, check: Check | None) -> Asked:
+        """The same with what the real-name service answered."""
+        return replace(self, check=check)
 
 
 def fault(asked: Asked, at: datetime) -> Rejection | None:
