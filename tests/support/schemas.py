@@ -74,8 +74,19 @@ def registry() -> Contract:
     )
 
 
+def rewards() -> Contract:
+    types = importlib.import_module("services.rewards.contract.types")
+    return Contract(
+        "rewards",
+        {
+            name: Wire(shape, types.LEFT_OUT.get(shape, frozenset()))
+            for name, shape in types.PUBLIC.items()
+        },
+    )
+
+
 # A service that joins adds its function here.
-CONTRACTS: Mapping[str, Callable[[], Contract]] = {"registry": registry}
+CONTRACTS: Mapping[str, Callable[[], Contract]] = {"registry": registry, "rewards": rewards}
 
 
 def schema_of(name: str, wire: Wire) -> dict[str, Any]:
@@ -86,9 +97,7 @@ def schema_of(name: str, wire: Wire) -> dict[str, Any]:
         for key, value in made["properties"].items()
         if key not in wire.left_out
     }
-    required = [
-        wire.renamed.get(key, key) for key in made["required"] if key not in wire.left_out
-    ]
+    required = [wire.renamed.get(key, key) for key in made["required"] if key not in wire.left_out]
     kept = {key: value for key, value in made.items() if key not in ("properties", "required")}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
