@@ -9,6 +9,7 @@ therefore reading begins where the database says, not where the group does.
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -74,7 +75,8 @@ def _transport(app: Any, core: Core, node: str) -> Any:
     class Consumer(driver.Consumer):
         """Begins where the core says whenever Faust looks up where the group stands."""
 
-        logger = driver.logger
+        # Else mode would name it after our module, and its lines would count as ours.
+        logger = logging.getLogger("faust")
 
         async def seek_to_committed(self) -> Mapping[TP, int]:
             committed = await super().seek_to_committed()

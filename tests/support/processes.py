@@ -62,9 +62,10 @@ class Processes:
         assert child.running, f"{name} had ended with {child.exit_code}:\n{child.log_tail(40)}"
         child.kill()
 
-    def assert_alive(self) -> None:
-        """Every process started last under its name still runs."""
-        for name, child in self._children.items():
+    def assert_alive(self, *names: str) -> None:
+        """Of these names (else of all) the process started last still runs."""
+        for name in names or self._children:
+            child = self._children[name]
             assert child.running, f"{name} ended with {child.exit_code}:\n{child.log_tail(40)}"
 
     def __enter__(self) -> Processes:
