@@ -7,6 +7,8 @@ run, or runs already; 4 a service refused; 5 not available now, try again.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
 from rich.markup import escape
@@ -14,27 +16,46 @@ from rich.markup import escape
 from node.commands import looking, mending, nodes, sheets
 from node.terminal import Failure, err
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="接续 Jiexu:志愿服务记录随人转移 · volunteer records that follow the person.\n\n"
-         "退出码 exit codes: 0 完成 done · 1 发现问题 found something wrong · 2 用法有误 asked "
-         "wrongly · 3 节点未运行 node not running · 4 服务拒绝 refused · 5 暂不可用 unavailable")
-for _name, _command in (
-    ("init", nodes.init), ("up", nodes.up), ("down", nodes.down), ("status", looking.status),
-    ("doctor", looking.doctor), ("token", looking.token), ("topics", looking.list_topics),
-    ("redrive", mending.redrive), ("republish", mending.republish),
-    ("import", sheets.import_sheet),
-):
-    app.command(_name)(_command)
-app.add_typer(nodes.directory_commands, name="directory")
-app.add_typer(looking.events_commands, name="events")
+HELP = """接续 Jiexu:志愿服务记录随人转移 · volunteer records that follow the person.
+
+退出码 exit codes: 0 完成 done · 1 发现问题 found something wrong · 2 用法有误 asked wrongly ·
+3 节点未运行 node not running · 4 服务拒绝 refused · 5 暂不可用 unavailable
+"""
+
+
+def make_app() -> typer.Typer:
+    """The command line; made when it is run, for nothing is built at import."""
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=HELP,
+                      context_settings={"help_option_names": ["-h", "--help"]})
+    commands: tuple[tuple[str, Callable[..., Any]], ...] = (
+        ("init", nodes.init), ("up", nodes.up), ("down", nodes.down), ("status", looking.status),
+        ("doctor", looking.doctor), ("token", looking.token), ("topics", looking.list_topics),
+        ("import", sheets.import_sheet), ("redrive", mending.redrive),
+        ("republish", mending.republish),
+    )
+    for name, command in commands:
+        app.command(name)(command)
+    groups: tuple[tuple[str, str, str, Callable[..., Any]], ...] = (
+        ("directory", "节点名录 · the node directory", "sign", nodes.directory_sign),
+        ("events", "事件 · events", "tail", looking.events_tail),
+    )
+    for group_name, text, name, command in groups:
+        group = typer.Typer(no_args_is_help=True, help=text)
+        group.callback()(_keep_names)
+        group.command(name)(command)
+        app.add_typer(group, name=group_name)
+    return app
+
+
+def _keep_names() -> None:
+    # With a callback, a group of one command keeps that command's name.
+    return None
 
 
 def main() -> None:
     """Run the command line; a failure is one sentence on standard error."""
     try:
-        app()
+        build()()
     except Failure as failure:
         err().print(f"[red]{escape(str(failure))}[/red]")
         sys.exit(int(failure.code))

@@ -96,8 +96,7 @@ def jiexu_commands(root: Path) -> set[str]:
     import typer.main
 
     cli = importlib.import_module("node.cli")
-    app = cli.make_app() if hasattr(cli, "make_app") else cli.app
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(cli.build())
     return set(getattr(command, "commands", {}))
 
 
