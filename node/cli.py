@@ -55,7 +55,7 @@ def _keep_names() -> None:
 def main() -> None:
     """Run the command line; a failure is one sentence on standard error."""
     try:
-        build()()
+        make_app()()
     except Failure as failure:
         err().print(f"[red]{escape(str(failure))}[/red]")
         sys.exit(int(failure.code))

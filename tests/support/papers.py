@@ -96,7 +96,7 @@ def jiexu_commands(root: Path) -> set[str]:
     import typer.main
 
     cli = importlib.import_module("node.cli")
-    command = typer.main.get_command(cli.build())
+    command = typer.main.get_command(cli.make_app())
     return set(getattr(command, "commands", {}))
 
 
