@@ -134,10 +134,10 @@ def verify(state: Applicant | None, command: VerifyApplicant) -> Ruling:
     level = judge_level(who.verification, command.level, command.method, command.result)
     if isinstance(level, Rejection):
         return level
-    if who.checked_at is not None and command.checked_at <= who.checked_at:
-        if command.checked_at == who.checked_at and level == who.verification:
-            return ()
+    if who.checked_at is not None and command.checked_at < who.checked_at:
         return VerificationIsOlder()
+    if command.checked_at == who.checked_at and level == who.verification:
+        return ()
     if command.checked_at > command.at:
         return FieldIsWrong("checked_at", "future")
     return (

@@ -170,10 +170,10 @@ def record_verification(state: Volunteer | None, command: RecordVerification) ->
     level = judge_level(known.verification, command.level, command.method, command.result)
     if isinstance(level, Rejection):
         return level
-    if known.checked_at is not None and command.checked_at <= known.checked_at:
-        if command.checked_at == known.checked_at and level == known.verification:
-            return ()
+    if known.checked_at is not None and command.checked_at < known.checked_at:
         return VerificationIsOlder()
+    if command.checked_at == known.checked_at and level == known.verification:
+        return ()
     if command.checked_at > command.at:
         return FieldIsWrong("checked_at", "future")
     return (
