@@ -90,6 +90,13 @@ async def test_n_commands_in_one_batch_give_what_they_give_in_n(  # INV-11, B42
     )
 
 
+async def test_two_commands_of_one_batch_that_name_one_claim(pair: Twins) -> None:
+    await pair.same_together_and_apart(
+        [add("ann", 1, claim="seat"), add("bob", 0, claim="seat"), add("ann", 2)],
+        unlike={"addition": frozenset({"position"})},
+    )
+
+
 async def test_the_comparison_sees_a_window_that_stands_still(database: str) -> None:  # B42
     class Still(CounterDomain):
         """``evolve`` moves the row, not the window: the second of a batch is decided on it."""

@@ -34,6 +34,7 @@ from tests.support.counter import (
     CounterDomain,
     CounterIsUnknown,
     DayIsFull,
+    TooLittle,
     add,
     command_id,
     counter_service,
@@ -210,6 +211,27 @@ async def test_a_decision_rests_on_rows_that_it_did_not_change(database: str, kn
 
         async with running_counter(database, domain=Pausing()) as (_, ledger):
             assert await ledger.submit(add("ann", 5)) == DayIsFull(day=0)
+
+
+async def test_an_aggregate_changed_meanwhile_is_decided_on_anew_whatever_stream_it_wrote(
+    database: str,
+) -> None:
+    await schema(database)
+    async with running_counter(database) as (_, other):
+        for name, amount in (("ann", 10), ("bob", 1), ("cleo", 1)):
+            await other.submit(add(name, amount))
+
+        class Pausing(CounterDomain):
+            paused = False
+
+            async def prepare(self, decided):  # type: ignore[no-untyped-def]
+                if not self.paused:
+                    self.paused = True
+                    outcome = await other.submit(move("another", "ann", "cleo", 8))
+                    assert isinstance(outcome, Accepted)
+
+        async with running_counter(database, domain=Pausing()) as (_, ledger):
+            assert await ledger.submit(move("one", "ann", "bob", 8)) == TooLittle()
 
 
 async def test_what_lies_outside_a_commands_reach_is_a_defect(database: str) -> None:
