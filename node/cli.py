@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from rich.markup import escape
 
-from node.commands import looking, mending, nodes, sheets
+from node.commands import dossiers, looking, mending, nodes, sheets
 from node.terminal import Failure, err
 
 HELP = """接续 Jiexu:志愿服务记录随人转移 · volunteer records that follow the person.
@@ -30,7 +30,8 @@ def make_app() -> typer.Typer:
     commands: tuple[tuple[str, Callable[..., Any]], ...] = (
         ("init", nodes.init), ("up", nodes.up), ("down", nodes.down), ("status", looking.status),
         ("doctor", looking.doctor), ("token", looking.token), ("topics", looking.list_topics),
-        ("import", sheets.import_sheet), ("redrive", mending.redrive),
+        ("import", sheets.import_sheet), ("export", dossiers.export),
+        ("verify", dossiers.verify_file), ("redrive", mending.redrive),
         ("republish", mending.republish),
     )
     for name, command in commands:

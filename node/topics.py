@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import asyncpg
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from node.layout import DATABASE, SERVICES, Node
+from node.layout import DATABASE, Node
 from node.members import server_of
+from services.records.contract.topics import TOPICS as RECORDS
+from services.registry.contract.topics import TOPICS as REGISTRY
+from services.rewards.contract.topics import TOPICS as REWARDS
+from services.transfer.contract.topics import TOPICS as TRANSFER
 from shared.envelope import Topic, full_name
 from shared.roles.topics import with_dead_letters
 
@@ -38,8 +41,8 @@ class Behind:
 
 def declared() -> dict[str, tuple[Topic, ...]]:
     """Every service's topics, as its ``contract/topics.py`` declares them."""
-    return {name: with_dead_letters(name, import_module(f"services.{name}.contract.topics").TOPICS)
-            for name in SERVICES}
+    owned = {"registry": REGISTRY, "records": RECORDS, "rewards": REWARDS, "transfer": TRANSFER}
+    return {name: with_dead_letters(name, topics) for name, topics in owned.items()}
 
 
 def on_broker(node: Node) -> dict[str, dict[str, int]]:

@@ -18,7 +18,6 @@ from node.events import Filter, Seen, Tail
 from node.layout import SERVICES, NodeIsUnknown, find
 from node.terminal import Exit, Failure, out, print_json, say, table
 
-events_commands = typer.Typer(no_args_is_help=True, help="事件 · events")
 _DIM_SUBJECT_CHARACTERS = 12
 
 
@@ -119,7 +118,6 @@ def list_topics(node: NodeOption = None, data: DataOption = None,
           row["messages"]) for row in rows]))
 
 
-@events_commands.command("tail")
 def events_tail(
     node: NodeOption = None,
     data: DataOption = None,

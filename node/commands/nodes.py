@@ -18,8 +18,6 @@ from node.layout import SERVICES
 from node.supervisor import AlreadyRuns, Supervisor
 from node.terminal import Exit, Failure, out, print_json, progress, say
 
-directory_commands = typer.Typer(no_args_is_help=True, help="节点名录 · the node directory")
-
 
 def init(
     code: Annotated[str, typer.Argument(help="GB/T 2260 区划代码 · region code, 500000")],
@@ -52,7 +50,6 @@ def init(
         f"next: jiexu directory sign, then jiexu up -n {code}"))
 
 
-@directory_commands.command("sign")
 def directory_sign(
     entries: Annotated[list[Path] | None, typer.Argument(
         exists=True, dir_okay=False, show_default=False,
