@@ -74,7 +74,7 @@ class Window:
     ``inbox``: those of the batch's messages that are already stored; ``settled``: applied
     supplements under the numbers asked for; ``noted``: late changes that wait for the release
     (loaded where M6 is judged); ``forwarded``: those of the late changes asked for that are
-    already noted or in this move's channel.
+    already noted or in this move's channel; ``incarnation``: this node's.
     """
 
     inbox: frozenset[str] = frozenset()
@@ -82,6 +82,7 @@ class Window:
     noted: tuple[tuple[EntryKey, str, Mapping[str, Any]], ...] = ()
     forwarded: frozenset[EntryKey] = frozenset()
     pair: PairPolicy = field(default_factory=PairPolicy)
+    incarnation: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -394,3 +394,11 @@ class NotePolicy(Command):
     jurisdiction: tuple[str, ...]
     effective_from: date
     content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RaiseBarrier(Command):
+    """A peer was restored: nothing of a lower incarnation of it is heard any more (11 (a))."""
+
+    city: str
+    incarnation: int

@@ -6,7 +6,7 @@ clock and holds no key (``Office.signer`` signs).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,8 @@ def decide(
         else:
             taken = (_taken(command),)
             file = evolve(file, taken[0])
+    if isinstance(command, commands.FetchLateChange):
+        return _announce(file, command)
     case = Case(office=office, file=file, command=command, custody=custody, log=log)
     row = row_of(case, command.role)
     if row is None:
@@ -62,6 +64,23 @@ def decide(
     draft = Draft(case, row)
     row.act(draft)
     return taken + draft.sealed()
+
+
+def _announce(file: File, command: commands.FetchLateChange) -> tuple[Event, ...]:
+    """The bytes are fetched by a job; what they then do is for the table (O11a, O20, O20a)."""
+    if file.status in ("–", "Requested", "Refused", "Aborted"):
+        return ()
+    return (
+        steps.LateChangeAnnounced(
+            transfer_id=command.transfer_id,
+            role=command.role,
+            issuer=command.issuer,
+            entry_id=command.entry_id,
+            version=command.version,
+            digest=command.digest,
+            path=command.path,
+        ),
+    )
 
 
 def _repeated(command: commands.TakeMessage) -> commands.TakeDuplicate:
@@ -200,3 +219,26 @@ def close_subject(custody: Custody | None, command: commands.CloseSubject) -> tu
             ),
         )
     return events
+
+
+def note_policy(versions: Mapping[str, Any], command: commands.NotePolicy) -> tuple[Event, ...]:
+    """A version that is here already is silence."""
+    if str(command.version) in versions:
+        return ()
+    return (
+        steps.PolicyNoted(
+            policy_id=command.policy_id,
+            version=command.version,
+            kind=command.kind,
+            jurisdiction=command.jurisdiction,
+            effective_from=command.effective_from.isoformat(),
+            content=command.content,
+        ),
+    )
+
+
+def raise_barrier(barrier: Mapping[str, Any], command: commands.RaiseBarrier) -> tuple[Event, ...]:
+    """It only rises."""
+    if barrier.get("incarnation", 0) >= command.incarnation:
+        return ()
+    return (steps.BarrierRaised(city=command.city, incarnation=command.incarnation),)

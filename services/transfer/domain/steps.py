@@ -238,3 +238,11 @@ class PolicyNoted(Event):
     jurisdiction: tuple[str, ...]
     effective_from: str
     content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BarrierRaised(Event):
+    """Messages of a lower incarnation of that city are refused from now on."""
+
+    city: str
+    incarnation: int

@@ -207,32 +207,3 @@ class Outbox(Protocol):
     async def wait(self, seconds: float) -> None:
         """Until a row may be due: a notification, or the time has passed."""
         ...
-
-
-class BundleIsBad(Exception):
-    """What came is not the bundle that the offer lists, or the origin will not give it (a 4xx)."""
-
-
-class Peers(Protocol):
-    """What the service's jobs ask of other cities: given by the wire modules (E2 and E3)."""
-
-    async def fetch(
-        self, peer: str, transfer_id: str, n: int, digest: str, size: int, held: bytes = b""
-    ) -> bytes:
-        """The sealed bytes of bundle ``n`` (``size`` of them, SHA-256 ``digest``), going on from
-        the bytes ``held``. One try: raises ``BundleIsBad`` or ``Unavailable``."""
-        ...
-
-    async def ask(
-        self, peer: str, transfer_id: str, content: Mapping[str, Any]
-    ) -> tuple[Envelope, frozenset[str]]:
-        """Sends M10 with this content and gives the status-reply, checked like any message (form,
-        sender, key, signature, that it answers this question), with its genuine inner objects.
-
-        Raises ``Unavailable``; ``UnknownThere`` where the peer does not know the transfer.
-        """
-        ...
-
-
-class UnknownThere(Exception):
-    """The other city answered ``unknown-transfer``: an alarm, and the state is kept (3.2)."""

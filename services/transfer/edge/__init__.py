@@ -1,0 +1,1 @@
+"""How moves reach the world: HTTP of people and cities, Kafka, PostgreSQL, and the keys."""

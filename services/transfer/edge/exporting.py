@@ -1,0 +1,81 @@
+"""How does a volunteer take the whole dossier along? Entries, a head signed now, the chain.
+
+The shape is that of the published dossiers, so that anybody with the directory can verify it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from services.transfer.domain import commands
+from services.transfer.edge.inbox import ACTOR
+from services.transfer.edge.records import Records, line
+from services.transfer.edge.store import Moves
+from shared.clock import Clock
+from shared.ids import request_command_id
+from shared.internal_http import Refused
+from shared.ledger import LedgerApi
+from shared.messages import Rejection
+from shared.problems import not_found, of_rejection
+
+
+class Exports:
+    """Made on request, a page at a time; nothing of it is kept."""
+
+    def __init__(
+        self, ledger: Callable[[], LedgerApi], moves: Moves, records: Records, clock: Clock
+    ) -> None:
+        self._ledger = ledger
+        self._moves = moves
+        self._records = records
+        self._clock = clock
+
+    async def of(self, subject_id: str) -> AsyncIterator[bytes]:
+        """The document in pieces; raises ``Problem`` before the first if there is none."""
+        try:
+            found = await self._records.head(subject_id)
+        except Refused as no:
+            if no.status == 404:
+                raise not_found() from None
+            raise
+        chain = await self._moves.chain(subject_id)
+        if not chain:
+            chain = await self._signed(subject_id)
+        head, log_id = found["head"], found["log_id"]
+        pages = self._records.log(subject_id, log_id, head["body"]["count"])
+        # The first page now: what goes wrong is still an answer of its own.
+        first: list[Mapping[str, Any]] = await anext(pages, [])
+        return _document(head, chain, first, pages)
+
+    async def _signed(self, subject_id: str) -> list[dict[str, Any]]:
+        """A dossier opened here gets its genesis certificate at its first export."""
+        at = self._clock.now()
+        outcome = await self._ledger().submit(
+            commands.SignGenesis(
+                command_id=request_command_id("transfer", "genesis", f"{subject_id}:{at}"),
+                actor=ACTOR,
+                at=at,
+                correlation_id=subject_id,
+                subject_id=subject_id,
+            )
+        )
+        if isinstance(outcome, Rejection):
+            raise of_rejection(outcome)
+        return await self._moves.chain(subject_id)
+
+
+async def _document(
+    head: Any, chain: list[dict[str, Any]], first: Any, pages: AsyncIterator[Any]
+) -> AsyncIterator[bytes]:
+    yield b'{"custody_chain":' + json.dumps(chain, ensure_ascii=False).encode() + b',"entries":['
+    comma = b""
+    for entry in first:
+        yield comma + line(entry)
+        comma = b","
+    async for page in pages:
+        for entry in page:
+            yield comma + line(entry)
+            comma = b","
+    yield b'],"head":' + json.dumps(head, ensure_ascii=False).encode() + b"}"
