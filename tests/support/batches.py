@@ -69,7 +69,7 @@ class Twins:
             ignored[table] = ignored.get(table, frozenset()) | columns
         left = await tables(self.together[0], ignored)
         right = await tables(self.apart[0], ignored)
-        assert left == right
+        assert left == right, _first_difference(left, right)
         return one
 
     async def empty(self) -> None:
@@ -140,3 +140,15 @@ async def tables(
         )
         found[name] = [json.loads(row) for row in sorted(row["row"] for row in rows)]
     return found
+
+
+def _first_difference(
+    left: Mapping[str, list[dict[str, Any]]], right: Mapping[str, list[dict[str, Any]]]
+) -> str:
+    """Table, and the rows that only one side has."""
+    for name in left:
+        only_left = [row for row in left[name] if row not in right[name]]
+        only_right = [row for row in right[name] if row not in left[name]]
+        if only_left or only_right:
+            return f"{name}: together {only_left[:2]}, apart {only_right[:2]}"
+    return "tables differ"

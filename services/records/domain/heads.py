@@ -99,7 +99,7 @@ def head_body(
         "home": home,
         "first_registered_on": first_registered_on.isoformat(),
         "count": log.count,
-        "root": merkle.root(log.frontier).hex(),
+        "root": merkle.root(log.roots).hex(),
         "totals": totals_json(log.totals),
         "kinds": {kind: log.kinds.get(kind, 0) for kind in KINDS},
         "state_digest": state_digest,

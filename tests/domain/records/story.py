@@ -277,9 +277,7 @@ class Story:
             subject_id=self.subject, transfer_id=transfer_id, **self.common(SYSTEM)
         )
 
-    def depart(
-        self, transfer_id: str = T1, epoch: int = 1, home: str = "birch"
-    ) -> c.DepartDossier:
+    def depart(self, transfer_id: str = T1, epoch: int = 1, home: str = "birch") -> c.DepartDossier:
         return c.DepartDossier(
             subject_id=self.subject,
             transfer_id=transfer_id,

@@ -142,7 +142,7 @@ def _known_digest(dossier: Dossier, entry: c.JudgedEntry) -> str | None:
 
 def _enter(fold: Fold, entry: c.JudgedEntry) -> Rejection | None:
     version = read_body(entry.signed["body"], entry.digest)
-    return fold.enter(ARRIVED[version.state], version, signed=entry.signed)
+    return fold.enter(ARRIVED[version.state], version, signed=entry.signed, made_here=False)
 
 
 def _quarantine(

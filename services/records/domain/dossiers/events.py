@@ -26,13 +26,15 @@ class EntryEvent(DossierEvent):
     """A version of an entry came to be here.
 
     ``stands``: no higher version is known. ``index``: its leaf, or None while it is held.
-    ``signed``: as it came from its issuer; None for one of ours, which the edge signs.
+    ``signed``: as it came from its issuer, else None. ``made_here``: by this very command, so that
+    the edge signs it; what was held before stands here signed, and is never signed anew (B26).
     """
 
     version: Version
     stands: bool
     moved: tuple[Moved, ...] = ()
     index: int | None = None
+    made_here: bool = True
     signed: Mapping[str, Any] | None = None
     claims: tuple[Claim, ...] = ()
     freed: tuple[str, ...] = ()
@@ -75,9 +77,13 @@ class DisputeOpened(EntryEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateChangeHeld(EntryEvent):
-    """Taken while the dossier is frozen, or elsewhere; no leaf, in no sum."""
+    """Taken while the dossier is frozen, or elsewhere; no leaf, in no sum.
+
+    ``held_index``: its place in the order of arrival since this custody, from 0.
+    """
 
     transfer_id: str
+    held_index: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,6 @@ from services.records.domain.dossiers.state import (
 from services.records.domain.entries import Card, card_of
 from services.records.domain.heads import plus, state_line, uncredited
 from services.records.domain.overlap import interval
-from shared import merkle
 from shared.messages import Event
 
 
@@ -88,12 +87,8 @@ def _joined(dossier: Dossier, event: e.EntryEvent) -> Dossier:
     earned = sum(each.after - each.before for each in event.moved if each.cell is not None)
     span = interval(card)
     log = replace(
-        log,
-        count=log.count + 1,
-        frontier=merkle.append(log.count, log.frontier, bytes.fromhex(version.digest)),
+        log.grown(version, span[1] - span[0] if span else 0),
         totals=plus(totals, Totals(credited_minutes=earned)),
-        kinds={**log.kinds, version.kind: log.kinds.get(version.kind, 0) + 1},
-        longest_seconds=max(log.longest_seconds, span[1] - span[0] if span else 0),
     )
     held = tuple(
         each for each in window.held if (each.key, each.version) != (version.key, version.version)

@@ -52,6 +52,7 @@ class Fold:
         claims: tuple[Claim, ...] = (),
         freed: tuple[str, ...] = (),
         signed: Mapping[str, Any] | None = None,
+        made_here: bool = True,
     ) -> Rejection | None:
         """One version more: joined where the dossier is at home, else held (R30, R31)."""
         row = self.dossier.row
@@ -67,9 +68,11 @@ class Fold:
                     version=version,
                     stands=self._highest(version.key) < version.version,
                     signed=signed,
+                    made_here=made_here,
                     claims=claims,
                     freed=freed,
                     transfer_id=transfer,
+                    held_index=row.held,
                 )
             )
             return None
@@ -80,6 +83,7 @@ class Fold:
             stands=self._highest(version.key, "log") < version.version,
             index=row.log.count,
             signed=signed,
+            made_here=made_here,
             claims=claims,
             freed=freed,
         )

@@ -170,7 +170,8 @@ def _thaw(fold: Fold, transfer_id: str) -> Ruling | None:
     )
     for version in held:
         ours = version.issuer == fold.city.node
-        refused = fold.enter(event_of(version) if ours else ARRIVED[version.state], version)
+        shape = event_of(version) if ours else ARRIVED[version.state]
+        refused = fold.enter(shape, version, made_here=False)
         if refused is not None:
             return refused
     return None

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from services.records.domain.entries import KINDS, Card, EntryKey, Version
 from services.records.domain.knowledge import Organisation, PolicyVersion
-from shared.merkle import Frontier
+from shared import merkle
 
 # A frozen dossier takes so many changes: what one transaction joins again (0.83 s, measured).
 MAX_HELD: Final = 20_000
@@ -42,15 +42,31 @@ NO_KINDS: Final[Mapping[str, int]] = dict.fromkeys(KINDS, 0)
 class Log:
     """The append-only log of a dossier as its row keeps it: enough to append in O(log n).
 
+    ``frontier``: the roots of the perfect subtrees, largest first, in hex.
     ``longest_seconds``: no interval in it is longer, so what meets a time is found by its start.
     """
 
     log_id: str
     count: int = 0
-    frontier: Frontier = ()
+    frontier: tuple[str, ...] = ()
     totals: Totals = Totals()
     kinds: Mapping[str, int] = field(default_factory=lambda: NO_KINDS)
     longest_seconds: int = 0
+
+    @property
+    def roots(self) -> merkle.Frontier:
+        return tuple(bytes.fromhex(each) for each in self.frontier)
+
+    def grown(self, version: Version, seconds: int) -> Log:
+        """With one leaf more, in O(log n); ``seconds``: how long its entry's interval is."""
+        leaf = bytes.fromhex(version.digest)
+        return replace(
+            self,
+            count=self.count + 1,
+            frontier=tuple(each.hex() for each in merkle.append(self.count, self.roots, leaf)),
+            kinds={**self.kinds, version.kind: self.kinds.get(version.kind, 0) + 1},
+            longest_seconds=max(self.longest_seconds, seconds),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,13 +127,7 @@ def _bundle(view: StagingView, row: Staging, command: c.StageBundle) -> Event:
         seen[key] = version.digest
         known[version.key] = (*known.get(version.key, ()), version)
         span = interval(card_of(known[version.key]))
-        log = replace(
-            log,
-            count=log.count + 1,
-            frontier=merkle.append(log.count, log.frontier, bytes.fromhex(version.digest)),
-            kinds={**log.kinds, version.kind: log.kinds.get(version.kind, 0) + 1},
-            longest_seconds=max(log.longest_seconds, span[1] - span[0] if span else 0),
-        )
+        log = log.grown(version, span[1] - span[0] if span else 0)
     return e.BundleStaged(
         transfer_id=command.transfer_id,
         n=command.n,
@@ -151,7 +145,7 @@ def _in_log(known: dict[EntryKey, tuple[Version, ...]], version: Version) -> boo
 def _finished(row: Staging, command: c.FinishStaging) -> Event:
     if row.log.count != row.order.count:
         return _failed(row.order, COUNT_DIFFERS)
-    if merkle.root(row.log.frontier).hex() != row.order.root:
+    if merkle.root(row.log.roots).hex() != row.order.root:
         return _failed(row.order, ROOT_DIFFERS)
     if command.state_digest != row.order.state_digest:
         return _failed(row.order, STATE_DIGEST_DIFFERS)

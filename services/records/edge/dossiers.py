@@ -1,0 +1,389 @@
+"""How do dossiers, stagings and the own copies meet the ledger?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from services.records.contract.topics import DOSSIERS
+from services.records.domain import keeping
+from services.records.domain.dossiers import commands as c
+from services.records.domain.dossiers import events as e
+from services.records.domain.dossiers.decider import decide as decide_dossier
+from services.records.domain.dossiers.evolve import evolve as evolve_dossier
+from services.records.domain.dossiers.folding import City
+from services.records.domain.dossiers.recording import claim_keys, natural_key
+from services.records.domain.staging import commands as sc
+from services.records.domain.staging import events as se
+from services.records.domain.staging.decider import decide as decide_staging
+from services.records.domain.staging.decider import evolve as evolve_staging
+from services.records.domain.staging.state import Adopted, Staged, StagingView
+from services.records.edge import wire
+from services.records.edge.needs import need_of
+from services.records.edge.rows import (
+    dossier_json,
+    kept_json,
+    kept_organisation,
+    kept_policy,
+    staging_json,
+    staging_row,
+)
+from services.records.edge.saving import Saver, text_of
+from services.records.edge.staged_rows import known_in_staging
+from services.records.edge.window import Need
+from shared.canonical import canonical, load
+from shared.ledger import Cancel, Decided, Reach, Schedule, StreamKey, Target
+from shared.messages import Command, Event, Outgoing, Rejection
+from shared.postgres import Connection
+from shared.signing import Signer
+
+DOSSIER: Final = "dossier"
+STAGING: Final = "staging"
+ORGANISATION: Final = "organisation"
+POLICY: Final = "policy"
+# Signatures wait here between ``prepare`` and ``save``: two batches in flight, 20,000 at most.
+MAX_SIGNED: Final = 50_000
+
+ENTRY_EVENTS: Final = (
+    e.EntryRecorded,
+    e.EntryShown,
+    e.EntryApproved,
+    e.EntryRejected,
+    e.EntryCorrected,
+    e.EntryRevoked,
+    e.DisputeOpened,
+    e.LateChangeHeld,
+)
+
+
+class DossierPart:
+    """Dossiers and their entries; signs what is made here."""
+
+    kind = DOSSIER
+    commands: tuple[type[Command], ...] = (
+        c.OpenDossier,
+        c.RecordService,
+        c.RecordTraining,
+        c.RecordStar,
+        c.ApproveEntry,
+        c.RejectEntry,
+        c.CorrectEntry,
+        c.RevokeEntry,
+        c.FreezeDossier,
+        c.FinishFreeze,
+        c.ThawDossier,
+        c.DepartDossier,
+        c.AdoptDossier,
+        c.ReceiveSupplement,
+        c.ApplyLateChange,
+        c.ReleaseQuarantined,
+    )
+    events: tuple[type[Event], ...] = (
+        *ENTRY_EVENTS,
+        e.DossierOpened,
+        e.FenceRaised,
+        e.DossierFrozen,
+        e.DossierThawed,
+        e.DossierDeparted,
+        e.DossierAdopted,
+        e.EndingNoted,
+        e.StagingMissing,
+        e.SupplementTaken,
+        e.SupplementApplied,
+        e.EntryQuarantined,
+        e.QuarantineEnded,
+    )
+
+    def __init__(self, city: City, entry_signer: Signer, head_signer: Signer) -> None:
+        self._city = city
+        self._entry_signer = entry_signer
+        self._head_signer = head_signer
+        self._signed: dict[str, str] = {}
+
+    @property
+    def node(self) -> str:
+        return self._city.node
+
+    def sign_head(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A head as the home signs it, when asked for; its members in canonical order."""
+        return self._head_signer.sign("jiexu-head-v1", load(canonical(body)))
+
+    def reach(self, command: Any) -> Reach:
+        subject: str = command.subject_id
+        targets = [Target(DOSSIER, subject)]
+        if isinstance(command, c.AdoptDossier):
+            targets.append(Target(STAGING, command.staged_by))
+        claims: tuple[str, ...] = ()
+        if isinstance(command, c.RecordService | c.RecordTraining | c.RecordStar):
+            claims, _ = claim_keys(command, natural_key(command))
+        return Reach(tuple(targets), (StreamKey(DOSSIERS.name, subject),), claims)
+
+    def need_of(self, command: Any) -> Mapping[str, Need]:
+        return {command.subject_id: need_of(command)}
+
+    def complete(
+        self, needs: dict[str, Need], commands: Sequence[Command], states: Mapping[Target, Any]
+    ) -> None:
+        """An adoption is followed by what stands in the staged log: its window is read too."""
+        for command in commands:
+            if isinstance(command, c.AdoptDossier):
+                view = states[Target(STAGING, command.staged_by)]
+                if isinstance(view.row, Staged):
+                    needs[command.subject_id].staged = view.row.log.log_id
+                # All entries only where the order was carried out before, and is answered again.
+                needs[command.subject_id].whole &= isinstance(view.row, Adopted)
+
+    async def load(
+        self,
+        connection: Connection,
+        commands: Sequence[Command],
+        rows: Mapping[Target, Mapping[str, Any] | None],
+    ) -> Mapping[Target, Any]:
+        raise NotImplementedError("dossiers are loaded by load_dossiers, all needs together")
+
+    def decide(self, states: tuple[Any, ...], command: Any) -> tuple[Event, ...] | Rejection:
+        return decide_dossier(states[0], command, self._city, *states[1:])
+
+    def belongs(self, event: Any) -> tuple[Target, ...]:
+        own = Target(DOSSIER, event.subject_id)
+        if isinstance(event, e.DossierAdopted) and not event.again:
+            return (own, Target(STAGING, event.staged_by))
+        return (own,)
+
+    def evolve(self, state: Any, event: Event) -> Any:
+        return evolve_dossier(state, event)
+
+    def encode(self, state: Any) -> Mapping[str, Any]:
+        return dossier_json(state.row)
+
+    def outgoing(self, event: Any, decided: Decided) -> Outgoing:
+        head = self.sign_head(event.head) if isinstance(event, e.DossierFrozen) else None
+        return Outgoing(
+            topic=DOSSIERS.name if wire.is_public(event) else None,
+            key=event.subject_id,
+            type=wire.name_of(event),
+            data=wire.data_of(event, head),
+            occurred_at=decided.command.at,
+            custody_epoch=event.custody_epoch if wire.is_public(event) else None,
+        )
+
+    def jobs(self, decided: Decided) -> tuple[Schedule | Cancel, ...]:
+        wishes: list[Schedule | Cancel] = []
+        for event in decided.events:
+            match event:
+                case e.FenceRaised():
+                    data = {"transfer_id": event.transfer_id}
+                    target = Target(DOSSIER, event.subject_id)
+                    wishes.append(Schedule("reckon-freeze", target, data=data))
+                case e.SupplementTaken():
+                    wishes.append(
+                        Schedule(
+                            "apply-supplement",
+                            Target(DOSSIER, event.subject_id),
+                            data={
+                                "transfer_id": event.transfer_id,
+                                "sender": event.sender,
+                                "incarnation": event.incarnation,
+                                "k": event.k,
+                                "digest": event.digest,
+                                "path": event.path,
+                            },
+                        )
+                    )
+        return tuple(wishes)
+
+    async def prepare(self, decided: Sequence[Decided]) -> None:
+        """Signs the versions made by these commands, off the loop and with no connection held."""
+        made = [
+            event.version
+            for one in decided
+            for event in one.events
+            if isinstance(event, e.EntryEvent) and event.made_here and event.signed is None
+        ]
+        if len(self._signed) > MAX_SIGNED:
+            # What batches that were decided again left behind; they sign again.
+            self._signed.clear()
+        if made:
+            self._signed.update(await asyncio.to_thread(lambda: dict(self._sign(made))))
+
+    def _sign(self, versions: Sequence[Any]) -> Iterator[tuple[str, str]]:
+        for version in versions:
+            signed = self._entry_signer.sign("jiexu-entry-v1", dict(version.body))
+            yield version.digest, text_of(signed)
+
+    async def save(self, connection: Connection, decided: Sequence[Decided]) -> None:
+        await Saver(self._signed).save(connection, decided)
+        for one in decided:
+            for event in one.events:
+                large = wire.large_cells(event)
+                if large is not None:
+                    await connection.execute(
+                        "INSERT INTO object VALUES ($1, $2) ON CONFLICT DO NOTHING", *large
+                    )
+
+
+class StagingPart:
+    """Dossiers under way to this city. Their rows are written with the entries, by ``Saver``."""
+
+    kind = STAGING
+    commands: tuple[type[Command], ...] = (
+        sc.StageDossier,
+        sc.StageBundle,
+        sc.FinishStaging,
+        sc.FailStaging,
+        sc.DiscardStaging,
+    )
+    events: tuple[type[Event], ...] = (
+        se.StagingBegun,
+        se.BundleStaged,
+        se.DossierStaged,
+        se.StagingFailed,
+        se.StagingDiscarded,
+        se.StagingForestalled,
+    )
+
+    def reach(self, command: Any) -> Reach:
+        streams = (StreamKey(DOSSIERS.name, command.subject_id),) if command.subject_id else ()
+        return Reach((Target(STAGING, command.transfer_id),), streams)
+
+    def need_of(self, command: Any) -> Mapping[str, Need]:
+        return {}
+
+    async def load(
+        self,
+        connection: Connection,
+        commands: Sequence[Command],
+        rows: Mapping[Target, Mapping[str, Any] | None],
+    ) -> Mapping[Target, Any]:
+        views = {target: StagingView(staging_row(target.id, row)) for target, row in rows.items()}
+        for command in commands:
+            if isinstance(command, sc.StageBundle):
+                target = Target(STAGING, command.transfer_id)
+                views[target] = await known_in_staging(connection, views[target], command)
+        return views
+
+    def decide(self, states: tuple[Any, ...], command: Any) -> tuple[Event, ...] | Rejection:
+        return decide_staging(states[0], command)
+
+    def belongs(self, event: Any) -> tuple[Target, ...]:
+        return (Target(STAGING, event.transfer_id),)
+
+    def evolve(self, state: Any, event: Event) -> Any:
+        return evolve_staging(state, event)
+
+    def encode(self, state: Any) -> Mapping[str, Any]:
+        return staging_json(state.row)
+
+    def outgoing(self, event: Any, decided: Decided) -> Outgoing:
+        public = wire.is_public(event)
+        return Outgoing(
+            topic=DOSSIERS.name if public else None,
+            key=event.subject_id if public else event.transfer_id,
+            type=wire.name_of(event),
+            data=wire.data_of(event),
+            occurred_at=decided.command.at,
+        )
+
+    def jobs(self, decided: Decided) -> tuple[Schedule | Cancel, ...]:
+        wishes: list[Schedule | Cancel] = []
+        for event in decided.events:
+            match event:
+                case se.StagingBegun():
+                    wishes.append(_bundle(event.transfer_id, 0, event.order.path))
+                case se.BundleStaged():
+                    target = Target(STAGING, event.transfer_id)
+                    view: StagingView = decided.states[target]
+                    order = getattr(view.row, "order", None)
+                    if event.n + 1 < event.bundles and order is not None:
+                        wishes.append(_bundle(event.transfer_id, event.n + 1, order.path))
+                    else:
+                        wishes.append(Schedule("finish-staging", target))
+                case se.StagingDiscarded() | se.StagingFailed():
+                    target = Target(STAGING, event.transfer_id)
+                    wishes += [Cancel("stage-bundle", target), Cancel("finish-staging", target)]
+        return tuple(wishes)
+
+    async def save(self, connection: Connection, decided: Sequence[Decided]) -> None:
+        """Nothing: ``Saver`` has written it, in the order in which rows depend on each other."""
+
+
+class KeepingPart:
+    """The own copies of organisations and policies; two kinds of targets, one part each."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        organisations = kind == ORGANISATION
+        self.commands: tuple[type[Command], ...] = (
+            (keeping.KeepOrganisation, keeping.KeepSanction)
+            if organisations
+            else (keeping.KeepPolicy,)
+        )
+        self.events: tuple[type[Event], ...] = (
+            (keeping.OrganisationKept,) if organisations else (keeping.PolicyKept,)
+        )
+
+    def reach(self, command: Any) -> Reach:
+        match command:
+            case keeping.KeepOrganisation():
+                key = command.organisation.organisation_id
+            case keeping.KeepSanction():
+                key = command.organisation_id
+            case _:
+                key = command.policy.policy_id
+        return Reach((Target(self.kind, key),))
+
+    def need_of(self, command: Any) -> Mapping[str, Need]:
+        return {}
+
+    async def load(
+        self,
+        connection: Connection,
+        commands: Sequence[Command],
+        rows: Mapping[Target, Mapping[str, Any] | None],
+    ) -> Mapping[Target, Any]:
+        read = kept_organisation if self.kind == ORGANISATION else kept_policy
+        return {target: read(row) for target, row in rows.items()}
+
+    def decide(self, states: tuple[Any, ...], command: Any) -> tuple[Event, ...] | Rejection:
+        return keeping.decide(states[0], command)
+
+    def belongs(self, event: Any) -> tuple[Target, ...]:
+        return (Target(self.kind, self._key(event)),)
+
+    def evolve(self, state: Any, event: Event) -> Any:
+        return keeping.evolve(state, event)
+
+    def encode(self, state: Any) -> Mapping[str, Any]:
+        return kept_json(state)
+
+    def outgoing(self, event: Any, decided: Decided) -> Outgoing:
+        name = "organisation" if isinstance(event, keeping.OrganisationKept) else "policy"
+        return Outgoing(
+            topic=None,
+            key=self._key(event),
+            type=f"records.{name}-kept.v1",
+            data={f"{name}_id": self._key(event)},
+            occurred_at=decided.command.at,
+        )
+
+    def jobs(self, decided: Decided) -> tuple[Schedule | Cancel, ...]:
+        return ()
+
+    async def save(self, connection: Connection, decided: Sequence[Decided]) -> None:
+        """The aggregate's row is all there is."""
+
+    def _key(self, event: Any) -> str:
+        if isinstance(event, keeping.OrganisationKept):
+            return event.organisation.organisation_id
+        key: str = event.policy.policy_id
+        return key
+
+
+def _bundle(transfer_id: str, n: int, path: str) -> Schedule:
+    return Schedule(
+        "stage-bundle",
+        Target(STAGING, transfer_id),
+        data={"n": n, "path": path},
+        discriminator=str(n),
+    )
