@@ -90,3 +90,7 @@ def class_path(on_fetch: Callable[[], None] | None = None) -> str:
         fetch(directory)
         jars = verify(directory)
     return os.pathsep.join(map(str, jars))
+
+
+if __name__ == "__main__":
+    class_path()
