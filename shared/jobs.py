@@ -97,6 +97,8 @@ class Jobs:
         try:
             async with listening(self._database) as wakes:
                 while True:
+                    if sweeping.done():
+                        sweeping.result()
                     started = await self._start_due(freed)
                     if started and len(self._running) < JOBS_AT_ONCE:
                         continue

@@ -9,6 +9,7 @@ the relay would publish out of order.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -33,6 +34,7 @@ from shared.ledger.types import (
 from shared.messages import Command, Rejection, Unavailable
 from shared.postgres import Connection, Database, advisory_key, as_unavailable, is_outage
 from shared.postgres.database import CONNECT_SECONDS
+from shared.telemetry import describe
 
 BATCHES_IN_FLIGHT: Final = 2
 WHOLE_BATCHES_IN_FLIGHT: Final = 4
@@ -44,6 +46,7 @@ STICKY_SECONDS: Final = 5.0
 STICKY_LIMIT: Final = 4096
 OUTAGE_PAUSES_SECONDS: Final = (0.05, 0.25, 1.0)
 
+_LOG = logging.getLogger(__name__)
 _CONTENTION: Final = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
@@ -428,10 +431,9 @@ class Ledger:
                         self._database.channel,
                         kinds,
                     )
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - nothing is lost: relay and jobs poll
                 if not is_outage(error):
-                    raise
-                # Nothing is lost: relay and jobs poll.
+                    _LOG.error("no wake could be sent: %s", describe(error))
                 return
 
 

@@ -17,13 +17,18 @@ class Wakes:
 
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
+        self.listener: asyncio.Task[None] | None = None
 
     def heard(self, kind: str) -> None:
         self._of(kind).set()
 
     async def wait(self, kind: str, *, seconds: float) -> bool:
-        """True when woken, False after so many seconds without; then forgets the wake."""
+        """True when woken, False after so many seconds without; then forgets the wake.
+
+        Raises what ended the listening, should that ever end."""
         event = self._of(kind)
+        if self.listener is not None and self.listener.done():
+            self.listener.result()
         try:
             await asyncio.wait_for(event.wait(), seconds)
         except TimeoutError:
@@ -46,12 +51,12 @@ class Wakes:
 async def listening(database: Database) -> AsyncIterator[Wakes]:
     """Listens on the schema's channel; a lost connection is made anew every second."""
     wakes = Wakes()
-    keeping = asyncio.create_task(_keep_listening(database, wakes))
+    wakes.listener = asyncio.create_task(_keep_listening(database, wakes))
     try:
         yield wakes
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        wakes.listener.cancel()
+        await asyncio.gather(wakes.listener, return_exceptions=True)
 
 
 async def _keep_listening(database: Database, wakes: Wakes) -> None:

@@ -77,6 +77,8 @@ class Relay:
             gauges = asyncio.create_task(self._keep_gauges())
             try:
                 while True:
+                    if gauges.done():
+                        gauges.result()
                     try:
                         await self._until_disturbed(wakes)
                     except (Unavailable, Conflict) as reason:
