@@ -19,6 +19,7 @@ from shared.auth import TokenVerifier, public
 from shared.canonical import load
 from shared.clock import Clock
 from shared.messages import Unreadable
+from shared.requests.commands import KEY_HEADER
 from shared.telemetry import Metrics
 
 # A page of 500 import rows stays below; what is larger comes in parts.
@@ -208,12 +209,22 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
+def _with_required_keys(document: dict[str, Any]) -> dict[str, Any]:
+    # The header is optional to FastAPI alone, so that its absence gets our own problem.
+    for operations in document.get("paths", {}).values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] == KEY_HEADER:
+                    parameter["required"] = True
+    return document
+
+
 def _add_documents(app: FastAPI) -> None:
     everybody = [Depends(public())]
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=everybody)
     def openapi() -> JSONResponse:
-        return JSONResponse(app.openapi())
+        return JSONResponse(_with_required_keys(app.openapi()))
 
     @app.get("/docs", include_in_schema=False, dependencies=everybody)
     def docs() -> HTMLResponse:

@@ -24,6 +24,7 @@ from shared.problems import Language, Problem, field_is_wrong, language_of, of_r
 
 # A UUID has 36; whoever makes keys of several parts finds room.
 MAX_KEY_CHARACTERS: Final = 128
+KEY_HEADER: Final = "Idempotency-Key"
 _KEY = re.compile(r"[!-~]{1,128}")
 
 
@@ -61,6 +62,7 @@ class Commanding(Guard):
         idempotency_key: Annotated[
             str | None,
             Header(
+                alias=KEY_HEADER,
                 description="同一请求重试时保持不变 · the same for every retry of one request",
                 examples=["5f0c1d3e-2f0b-4a53-9d2e-0b8f4c1f7a11"],
             ),
@@ -70,7 +72,7 @@ class Commanding(Guard):
         if idempotency_key is None:
             raise idempotency_key_is_missing()
         if not _KEY.fullmatch(idempotency_key):
-            raise field_is_wrong("Idempotency-Key", "not_1_to_128_visible_ascii_characters")
+            raise field_is_wrong(KEY_HEADER, "not_1_to_128_visible_ascii_characters")
         route = f"{request.method} {route_of(request.scope)}"
         # Without a token there is no actor to tell the keys of two callers apart: the key does.
         return CommandContext(
