@@ -30,6 +30,7 @@ class Seen:
     source: str
     time: str
     sequence: int | None
+    epoch: int | None
     data: Any
 
     def as_json(self) -> dict[str, Any]:
@@ -104,12 +105,16 @@ class Tail:
     def _open(self, record: Any) -> Seen:
         headers = {name: value.decode("utf-8", "replace") for name, value in record.headers
                    if value is not None}
-        sequence = headers.get("ce_sequence")
         return Seen(
             self.node, short_name(self.node, record.topic), record.partition, record.offset,
             (record.key or b"").decode("utf-8", "replace"), headers.get("ce_type", "?"),
             headers.get("ce_source", "?"), headers.get("ce_time", ""),
-            int(sequence) if sequence and sequence.isdigit() else None, _data(record.value))
+            _number(headers.get("ce_sequence")), _number(headers.get("ce_custodyepoch")),
+            _data(record.value))
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
 
 
 def _data(value: bytes | None) -> Any:
