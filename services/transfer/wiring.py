@@ -58,13 +58,13 @@ def assemble(settings: Settings) -> Service:
         settings=settings,
         topics=TOPICS,
         migrations=MIGRATIONS,
-        domain=lambda parts: _house(parts).domain,
-        api=lambda parts: _house(parts).api(),
-        internal=lambda parts: _house(parts).internal(),
+        domain=lambda parts: house_of(parts).domain,
+        api=lambda parts: house_of(parts).api(),
+        internal=lambda parts: house_of(parts).internal(),
         sources=lambda parts: agents.sources(parts.clock),
-        jobs=lambda parts: _house(parts).jobs(),
-        federation=lambda parts: _house(parts).federation(),
-        chores=lambda parts: _house(parts).chores(),
+        jobs=lambda parts: house_of(parts).jobs(),
+        federation=lambda parts: house_of(parts).federation(),
+        chores=lambda parts: house_of(parts).chores(),
     )
 
 
@@ -73,7 +73,7 @@ def _is_unprovisioned(error: Exception) -> bool:
     return isinstance(error, asyncpg.UndefinedTableError | asyncpg.InvalidSchemaNameError)
 
 
-def _house(parts: Parts) -> House:
+def house_of(parts: Parts) -> House:
     house = parts.kept.get("house")
     if house is None:
         house = parts.kept["house"] = House(parts)

@@ -1,0 +1,47 @@
+"""Two cities side by side, each with a database of its own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from tests.support.cities import City, Office, ShiftedClock, running
+from tests.support.infrastructure import apart
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def databases(postgres_url: str) -> Iterator[list[str]]:
+    """Three fresh databases: as many cities as a test may need."""
+    names = [f"jiexu_test_{secrets.token_hex(6)}" for _ in range(3)]
+    for name in names:
+        apart(_execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE template0'))
+    try:
+        yield [urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}")) for name in names]
+    finally:
+        for name in names:
+            apart(_execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture
+async def cities(tmp_path: Path, databases: list[str]) -> AsyncIterator[tuple[City, City]]:
+    """amber and birch, running, each knowing the other."""
+    office, clock = Office(tmp_path / "directory.json"), ShiftedClock()
+    amber = City("amber", tmp_path / "amber", office, databases[0], clock)
+    birch = City("birch", tmp_path / "birch", office, databases[1], clock)
+    async with running(amber), running(birch):
+        for city in (amber, birch):
+            await city.house.directory.load()
+        yield amber, birch
