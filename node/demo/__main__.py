@@ -1,0 +1,158 @@
+"""``python -m node.demo [--exit]``: two cities, one volunteer, everything checked."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from zoneinfo import ZoneInfo
+
+from rich.markup import escape
+
+from node.control import NodeDidNotStart
+from node.demo import chongqing, cities, ending, move
+from node.demo import people as persons
+from node.demo.cast import Story
+from node.demo.cities import City
+from node.demo.stage import CheckFailed, Flow, Stage
+from node.demo.subscriber import Subscriber
+from node.kafka_jars import class_path
+from node.process import DidNotStart
+from node.terminal import Exit, Failure, out, progress, say
+
+STEPS: tuple[Callable[[Story], None], ...] = (
+    chongqing.organisations, chongqing.policy, chongqing.registrations, chongqing.imports,
+    chongqing.approval, chongqing.same_again, move.code, move.application, move.arrival,
+    move.late_hour, move.second_after, ending.subscriber, ending.conservation, ending.verdict,
+)
+DATA = Path("data") / "demo"
+
+
+class Interrupted(Exception):
+    """Ctrl-C, or SIGTERM."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Tell the story; 0: every check held."""
+    parser = argparse.ArgumentParser(prog="make demo")
+    parser.add_argument("--exit", action="store_true", help="stop after the story")
+    parser.add_argument("--data", type=Path, default=DATA, help="made anew at each run")
+    asked = parser.parse_args(arguments)
+    begun = time.monotonic()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    _fetch()
+    try:
+        pair = cities.make(asked.data.absolute())
+    except cities.NoPorts as problem:
+        raise Failure(Exit.UNAVAILABLE, f"没有空闲端口:{problem}", str(problem)) from None
+    try:
+        return _run(pair, asked.data.absolute(), begun, stays=not asked.exit)
+    except Interrupted:
+        return 130
+    finally:
+        _stop(pair)
+
+
+def _run(pair: tuple[City, City], data: Path, begun: float, *, stays: bool) -> int:
+    first, second = pair
+    today = datetime.now(UTC).astimezone(ZoneInfo("Asia/Shanghai")).date()
+    for city in pair:
+        city.node = cities.welcome(city.node, {"city": {"zh": city.node.name_zh,
+                                                        "en": city.node.name_en}})
+    _start(pair)
+    heard = Subscriber()
+    flow = Flow([city.node for city in pair], heard.take)
+    stage = Stage(flow)
+    story = Story(stage, first, second, today, data / "files", list(persons.people(today)), heard)
+    stage.console.print(say(
+        f"两座城市各自的 Kafka、PostgreSQL 和四个服务已就绪,用时 {time.monotonic() - begun:.0f} 秒",
+        f"two cities run, each with its own Kafka, PostgreSQL and four services, after "
+        f"{time.monotonic() - begun:.0f} s"))
+    try:
+        tell(story)
+        for city in pair:
+            cities.welcome(city.node, ending.welcome(story, city))
+        stage.show_events()
+        stage.console.print(say(f"\n故事讲完,用时 {time.monotonic() - begun:.0f} 秒",
+                                f"\nthe story took {time.monotonic() - begun:.0f} s"))
+        if stays:
+            ending.urls(story)
+        stage.console.print(f"{stage.passed} passed, {stage.failed} failed")
+        if stays:
+            _stay(pair)
+    finally:
+        flow.close()
+    return Exit.FOUND_WRONG if stage.failed else Exit.DONE
+
+
+def tell(story: Story) -> None:
+    """Every step in order; a step that cannot go on ends the story, and counts as failed."""
+    for step in STEPS:
+        try:
+            step(story)
+        except CheckFailed:
+            break
+        except Failure as problem:
+            story.stage.check(False, f"{step.__name__}:{problem.zh}",
+                              f"{step.__name__}: {problem.en}")
+            break
+    else:
+        return
+    logs = [city.node.logs for city in (story.chongqing, story.chengdu)]
+    story.stage.note(f"故事到此中断;日志在 {', '.join(map(str, logs))}",
+                     f"the story ends here; logs are in {', '.join(map(str, logs))}")
+
+
+def _fetch() -> None:
+    begun = time.monotonic()
+    fetched: list[bool] = []
+    class_path(lambda: fetched.append(True))
+    if fetched:
+        out().print(say(f"下载 Kafka 用时 {time.monotonic() - begun:.0f} 秒",
+                        f"fetching Kafka took {time.monotonic() - begun:.0f} s"))
+
+
+def _start(pair: tuple[City, City]) -> None:
+    for city in pair:
+        city.start()
+    with progress(say("启动两座城市", "starting two cities")) as step:
+        for index, city in enumerate(pair):
+            try:
+                city.wait_until_ready(lambda state, city=city, index=index: step(  # type: ignore[misc]
+                    index, 2, text=f"{city.node.code} {cities.progress_line(state)}"))
+            except NodeDidNotStart as problem:
+                raise Failure(Exit.NODE_STATE, f"{city.name} 未能启动:{problem}",
+                              f"{city.name} did not start: {problem}") from None
+
+
+def _stay(pair: tuple[City, City]) -> None:
+    """Until Ctrl-C, or until a supervisor ends."""
+    while all(city.supervisor is not None and city.supervisor.running for city in pair):
+        time.sleep(0.5)
+
+
+def _stop(pair: tuple[City, City]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    for city in pair:
+        city.ask_to_stop()
+    for city in pair:
+        city.stop()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (Failure, DidNotStart) as failure:
+        out().print(f"[red]{escape(str(failure))}[/red]")
+        sys.exit(int(failure.code) if isinstance(failure, Failure) else 1)

@@ -1,0 +1,160 @@
+"""How does the story end: totals of a stranger, a table, a verdict, and what to try?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from node import verify
+from node.commands.dossiers import show
+from node.demo import reading
+from node.demo.cast import JINJIANG, YUZHONG, Story
+from node.demo.cities import City
+from node.layout import SERVICES
+from node.terminal import say, table
+
+
+def subscriber(story: Story) -> None:
+    """A subscriber started at the beginning has the services' own totals."""
+    stage = story.stage
+    stage.step("一个从头开始的订阅者,只读公开主题,算出的合计与各服务一致",
+               "a subscriber started at the beginning, reading the public topic alone, has the "
+               "totals of the services")
+    stage.flow.settle()
+    heard = story.subscriber
+    stage.note(f"读了 {heard.taken} 个事件,略过 {heard.passed_over} 个",
+               f"{heard.taken} events taken, {heard.passed_over} passed over")
+    wrong = []
+    for index, subject in enumerate(story.subjects):
+        city = story.chengdu if index == 0 else story.chongqing
+        served = reading.credited(reading.dossier(story, city, index))
+        if heard.minutes(subject) != served:
+            wrong.append((subject[:8], heard.minutes(subject), served))
+    stage.check(not wrong, f"{len(story.subjects)} 人的合计全部相同",
+                f"the totals of all {len(story.subjects)} people agree", seen=wrong)
+    stage.check(heard.epoch(story.subject) == 2, "李华的归属代次是 2",
+                "Li Hua's custody epoch is 2", seen=heard.epoch(story.subject))
+    stage.check(stage.flow.problem is None, "事件流没有中断", "the tails heard everything",
+                seen=stage.flow.problem)
+    planted = [*(person.name for person in story.people),
+               *(person.number for person in story.people)]
+    text = json.dumps([seen.data for seen in stage.flow.all()], ensure_ascii=False)
+    found = [value for value in planted if value in text]
+    stage.check(not found, f"{len(stage.flow.all())} 个事件中没有任何姓名或证件号码",
+                f"none of the {len(stage.flow.all())} events holds a name or a number", seen=found)
+
+
+def conservation(story: Story) -> None:
+    """Entries and minutes of each city, before and after; nothing lost, nothing doubled."""
+    stage = story.stage
+    stage.step("收支核对", "the books")
+    before = story.before
+    after = reading.entries(story, story.chengdu)
+    late = [entry for entry in after if entry["entry_id"] == story.late_entry]
+    totals_after = reading.credited(reading.dossier(story, story.chengdu))
+    rest = sum(reading.credited(reading.dossier(story, story.chongqing, index))
+               for index in range(1, len(story.people)))
+    old = reading.dossier(story, story.chongqing)
+    old_minutes = reading.credited(old) if (old or {}).get("status") == "home" else 0
+    hers = before["totals"]["credited_minutes"]
+    stage.console.print(table(
+        say("李华的记录", "Li Hua's record"),
+        [say("城市", "city"), say("记录(前)", "entries before"), say("分钟(前)", "minutes before"),
+         say("记录(后)", "entries after"), say("分钟(后)", "minutes after")],
+        [(story.chongqing.name, len(before["entries"]), hers, 0, old_minutes),
+         (story.chengdu.name, 0, 0, len(after), totals_after),
+         (say("合计", "both"), len(before["entries"]), hers, len(after),
+          old_minutes + totals_after)]))
+    minutes = sum(entry["counted_minutes"] for entry in late)
+    stage.check(len(after) == len(before["entries"]) + len(late)
+                and old_minutes + totals_after == hers + minutes,
+                f"守恒:{hers} + {minutes}(补录)= {totals_after}",
+                f"conserved: {hers} + {minutes} logged late = {totals_after}",
+                seen=(len(after), totals_after))
+    assert story.planned is not None, "the sheet was written"
+    expected = story.planned.total - story.planned.minutes[0]
+    stage.check(rest == expected, f"其余 11 人仍在重庆,共 {expected} 分钟",
+                f"the other eleven are still Chongqing's, {expected} minutes", seen=rest)
+
+
+def verdict(story: Story) -> None:
+    """The dossier is exported and verified offline; one flipped figure is found."""
+    stage, city = story.stage, story.chengdu
+    stage.step("导出档案,离线核验(签名、摘要树、归属链)",
+               "the dossier is exported and verified offline (signatures, tree, custody chain)")
+    exported: dict[str, Any] = story.volunteer(city, "transfer", strong=True).get(
+        f"/exports/{story.subject}")
+    path = story.work / "li-hua.dossier.json"
+    path.write_text(json.dumps(exported, ensure_ascii=False), "utf-8")
+    directory = verify.directory_of(Path(city.node.directory), city.node.directory_keys)
+    judged = verify.judge(verify.read_json(path), directory)
+    show(judged)
+    stage.check(judged.code is None, f"jiexu verify {path.name}:档案完整",
+                f"jiexu verify {path.name}: the dossier holds", seen=judged.code)
+    stage.check(judged.cities == (story.chongqing.node.code, city.node.code),
+                "归属链:重庆 → 成都", "custody chain: Chongqing, then Chengdu", seen=judged.cities)
+    first = next(entry for entry in exported["entries"] if entry["body"]["kind"] == "service")
+    first["body"]["minutes"] += 1
+    forged = verify.judge(exported, directory)
+    stage.check(forged.code is not None, f"改动一分钟即被发现({forged.code})",
+                f"one minute changed is found ({forged.code})", seen=forged.code)
+
+
+def welcome(story: Story, city: City) -> dict[str, Any]:
+    """What the page at ``/`` of a node says."""
+    node = city.node
+    words = {"registry": ("登记", "registration"), "records": ("服务记录", "service records"),
+             "rewards": ("星级认定", "stars"), "transfer": ("转移接续", "moving a record")}
+    jiexu = f"JIEXU_DATA={node.home.parent} .venv/bin/jiexu"
+    region = YUZHONG if city is story.chongqing else JINJIANG
+
+    def asking(roles: str, url: str, extra: str = "") -> str:
+        return (f'curl -H "Authorization: Bearer $({jiexu} token {roles} -n {node.code}{extra})" '
+                f"{url}")
+
+    hers = f" --subject {story.subjects[0]} --strong" if story.subjects else ""
+    organisation = story.organisations.get(node.code, "ORGANISATION")
+    return {
+        "city": {"zh": node.name_zh, "en": node.name_en},
+        "services": [{"name": name, "zh": words[name][0], "en": words[name][1],
+                      "docs": f"{node.api_url(name)}/docs"} for name in SERVICES],
+        "people": [
+            {"name": story.li_hua.name, "zh": "志愿者", "en": "volunteer", "tries": [
+                {"zh": "我的档案", "en": "my dossier",
+                 "command": asking("volunteer", f"{node.api_url('records')}/dossier", hers)},
+                {"zh": "我的星级", "en": "my stars",
+                 "command": asking("volunteer", f"{node.api_url('rewards')}/standing", hers)},
+                {"zh": "导出并核验", "en": "export and verify",
+                 "command": f"{jiexu} export {(story.subjects or ['SUBJECT'])[0]} -n {node.code} "
+                            f"--to dossier.json && {jiexu} verify dossier.json -n {node.code}"}]},
+            {"name": "记录人", "zh": "记录人", "en": "recorder", "tries": [
+                {"zh": "导入表格", "en": "import a sheet",
+                 "command": f"{jiexu} import SHEET.xlsx -o {organisation} -n {node.code}"}]},
+            {"name": "审核人", "zh": "审核人", "en": "approver", "tries": [
+                {"zh": "批次列表", "en": "batches",
+                 "command": asking(f"approver@{organisation}",
+                                   f"{node.api_url('records')}/batches")}]},
+            {"name": "审核部门", "zh": "区县审核人", "en": "county reviewer", "tries": [
+                {"zh": "待核验的人", "en": "people to verify",
+                 "command": asking(f"county_reviewer/{region}",
+                                   f"{node.api_url('registry')}/volunteers/to-verify")}]},
+        ],
+    }
+
+
+def urls(story: Story) -> None:
+    """Where to go on by oneself."""
+    console = story.stage.console
+    for city in (story.chongqing, story.chengdu):
+        console.print(f"\n[bold]{escape(city.name)}[/bold] {city.node.api_url('registry')}/")
+        for service in SERVICES:
+            console.print(f"   {service:9} {city.node.api_url(service)}/docs")
+    root = story.chongqing.node.home.parent
+    console.print(say(
+        f"\n试试:JIEXU_DATA={root} .venv/bin/jiexu status -n 500000(events tail、token、import …);"
+        "Ctrl-C 结束",
+        f"\ntry: JIEXU_DATA={root} .venv/bin/jiexu status -n 500000 (events tail, token, import …);"
+        " Ctrl-C ends"))
