@@ -85,8 +85,23 @@ def rewards() -> Contract:
     )
 
 
+def transfer() -> Contract:
+    types = importlib.import_module("services.transfer.contract.types")
+    return Contract(
+        "transfer",
+        {
+            name: Wire(shape, renamed={"refusal_class": "class"})
+            for name, shape in types.TYPES.items()
+        },
+    )
+
+
 # A service that joins adds its function here.
-CONTRACTS: Mapping[str, Callable[[], Contract]] = {"registry": registry, "rewards": rewards}
+CONTRACTS: Mapping[str, Callable[[], Contract]] = {
+    "registry": registry,
+    "rewards": rewards,
+    "transfer": transfer,
+}
 
 
 def schema_of(name: str, wire: Wire) -> dict[str, Any]:

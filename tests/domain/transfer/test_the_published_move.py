@@ -115,7 +115,7 @@ def test_the_published_move_ends_closed_on_both_sides_with_the_published_bytes()
 
     wire = check(amber, birch, "M7", amber.hear(wire, "2027-03-01T02:00:07Z"))
     assert amber.file.state is not None
-    assert getattr(amber.file.state, "release").digest == TRANSFER["certificate_digest"]
+    assert amber.file.state.release.digest == TRANSFER["certificate_digest"]
     birch.hear(wire, "2027-03-01T02:00:08Z")
     stand(amber, birch, "M7")
 
@@ -196,7 +196,7 @@ def test_the_published_abort_is_what_an_offer_that_lapses_says() -> None:
     )
     amber.do(commands.FireTimer(**amber.base("2027-03-04T02:00:05Z"), timer="offer"))
     assert amber.status == "Aborted"
-    document = getattr(amber.file.state, "abort").document
+    document = amber.file.state.abort.document
     assert document == TRANSFER["abort_certificate_example"]
 
 
@@ -210,7 +210,7 @@ def test_after_the_release_a_second_request_gets_the_published_pointer() -> None
     (refused,) = sent(said)
     assert refused.number == "M3"
     assert amber.status == "Refused"
-    refusal = getattr(amber.file.state, "refusal")
+    refusal = amber.file.state.refusal
     assert refusal.code == "TR-306"
     assert refusal.pointer == TRANSFER["pointer_example"]
     assert at("2027-03-10T00:00:00Z") == amber.file.state.course.since  # type: ignore[union-attr]
