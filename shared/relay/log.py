@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ Place = tuple[str, int]  # short topic name, partition
 DELIVERY_SECONDS: Final = 10.0
 STANDSTILL_SECONDS: Final = 20.0
 PAGE_MESSAGES: Final = 2000
+# A fatal error (the broker's log had lost its end: out of order sequence) is raised by the client
+# in front of the delivery callbacks, which turns it into a SystemError.
+_FAILURES: Final = (KafkaException, BufferError, SystemError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +78,20 @@ class Sender:
     def listen(self) -> None:
         """Lets the client tell what it noticed; never waits."""
         if self._producer is not None:
-            self._producer.poll(0)
+            try:
+                self._producer.poll(0)
+            except _FAILURES:
+                self.disturbed = True
+                self.discard()
 
     def discard(self) -> None:
         """Throws the producer away with all that it has not delivered."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.purge(in_queue=True, in_flight=True, blocking=True)
-            producer.flush(0)
+            # What it still has to say was said by the first failure.
+            with contextlib.suppress(*_FAILURES):
+                producer.purge(in_queue=True, in_flight=True, blocking=True)
+                producer.flush(0)
 
     def _send(self, records: Sequence[Record]) -> dict[Place, Delivered]:
         producer = self._producer = self._producer or self._make()
@@ -112,7 +122,7 @@ class Sender:
                     on_delivery=partial(told, record),
                 )
             left = producer.flush(DELIVERY_SECONDS + 2)
-        except (KafkaException, BufferError) as error:
+        except _FAILURES as error:
             self.discard()
             raise Unavailable(f"the broker takes nothing ({type(error).__name__})") from error
         if failures or left:
