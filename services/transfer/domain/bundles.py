@@ -13,8 +13,6 @@ from typing import Final
 from services.transfer.domain.codes import hkdf
 
 MAX_LEAVES: Final = 500
-MAX_PLAIN_BYTES: Final = 1_048_576
-TAG_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,8 @@ def judge_leaf(
     key = directory.key(body["issuer"], signed["kid"], "entry", body["recorded_at"])
     if body["subject_id"] != subject_id:
         raise LeafIsWrong("TR-404", "subject", judged)
-    if not body["entry_id"].startswith(body["issuer"] + "-"):
+    # Exactly: a city named `amber-x` must not share ids with `amber`.
+    if body["entry_id"][:-27] != body["issuer"]:
         raise LeafIsWrong("TR-404", "entry_id", judged)
     if key is None:
         raise LeafIsWrong("TR-404", "key", judged)
