@@ -111,7 +111,7 @@ def configure_logging(
     root.setLevel(level.upper())
     # Access lines hold paths with ids, one a request; the metrics count them.
     logging.getLogger("uvicorn.access").disabled = True
-    for name in ("httpx", "httpcore", "aiokafka", "faust", "mode", "kafka"):
+    for name in ("httpx", "httpcore", "aiokafka", "faust", "mode", "kafka", "alembic", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -13,6 +13,7 @@ import structlog
 from shared.ledger import Gate, Ledger
 from shared.messages import Unavailable
 from shared.postgres import migrate
+from shared.reader.ending import exit_at_once
 from shared.relay import open_when_compared
 from shared.roles.parts import Service, gather
 from shared.roles.process import Process, Role
@@ -36,9 +37,11 @@ _LOG = structlog.get_logger(__name__)
 def main(
     settings: type[S], assemble: Callable[[S], Service], argv: Sequence[str] | None = None
 ) -> int:
-    """Runs one role and returns the exit code: 0 stopped, 1 a defect, 2 wrong settings.
+    """Runs one role and returns the exit code: 0 provisioned, 1 a defect, 2 wrong settings.
 
-    ``argv`` without the program's name; one word, by default ``serve``.
+    ``argv`` without the program's name; one word, by default ``serve``. A role that was running
+    ends the process itself once everything is closed: threads of the broker's clients, which
+    only wait, would keep it for seconds.
     """
     arguments = list(sys.argv[1:] if argv is None else argv) or ["serve"]
     if len(arguments) != 1 or arguments[0] not in ROLES:
@@ -48,10 +51,11 @@ def main(
     try:
         service = assemble(load(settings))
         configure_logging(service.name, service.settings.node, service.settings.log_level)
-        with asyncio.Runner() as runner:
-            runner.run(
-                provision(service) if role == "provision" else _run(service, cast(Role, role))
-            )
+        if role == "provision":
+            asyncio.run(provision(service))
+        else:
+            asyncio.Runner().run(_run(service, cast(Role, role)))
+            exit_at_once(0)
     except SettingsAreWrong as wrong:
         print("\n".join(wrong.lines), file=sys.stderr)
         return EXIT_SETTINGS
@@ -60,7 +64,7 @@ def main(
         return EXIT_SETTINGS
     except Exception as error:  # noqa: BLE001 - the last resort of the process
         _LOG.critical("process.ends", role=role, error=describe(error))
-        return EXIT_DEFECT
+        exit_at_once(EXIT_DEFECT)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterable
 from datetime import timedelta
@@ -102,17 +103,33 @@ def _reach(bootstrap: str, seconds: float) -> KafkaAdminClient:
     deadline = time.monotonic() + seconds
     while True:
         try:
+            # kafka-python leaves a socket behind when its first connection fails: ask first.
+            _knock(bootstrap)
             return KafkaAdminClient(
                 bootstrap_servers=bootstrap.split(","),
                 client_id="jiexu-provision",
                 request_timeout_ms=REQUEST_MILLISECONDS,
-                bootstrap_timeout_ms=min(REQUEST_MILLISECONDS, int(seconds * 1000)),
+                bootstrap_timeout_ms=REQUEST_MILLISECONDS,
             )
         except (KafkaError, OSError) as error:
             if time.monotonic() > deadline:
                 raise Unavailable("no broker answers") from error
             structlog.get_logger(__name__).warning("provision.waits_for_broker")
             time.sleep(0.5)
+
+
+def _knock(bootstrap: str) -> None:
+    """Any one of the servers takes a connection, else ``OSError``."""
+    problem: OSError | None = None
+    for server in bootstrap.split(","):
+        host, _, port = server.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=2).close()
+            return
+        except OSError as error:
+            problem = error
+    assert problem is not None
+    raise problem
 
 
 def _milliseconds(retention: timedelta | None) -> int:
