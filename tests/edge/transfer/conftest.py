@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from shared.roles.servers import Listener
 from tests.support.cities import City, Office, ShiftedClock, running
 from tests.support.infrastructure import apart
+from tests.support.scripted_city import ScriptedCity
 
 
 async def _execute(url: str, statement: str) -> None:
@@ -45,3 +48,22 @@ async def cities(tmp_path: Path, databases: list[str]) -> AsyncIterator[tuple[Ci
         for city in (amber, birch):
             await city.house.directory.load()
         yield amber, birch
+
+
+@pytest.fixture
+async def cedar(cities: tuple[City, City]) -> AsyncIterator[ScriptedCity]:
+    """A scripted third city that amber and birch know."""
+    amber, birch = cities
+    city = ScriptedCity("cedar", amber.office, amber.clock)
+    listener = Listener("cedar", city.app(), "127.0.0.1", 0)
+    city.list(listener.port)
+    serving = asyncio.ensure_future(listener.run())
+    try:
+        for each in (amber, birch):
+            await each.house.directory.load()
+        yield city
+    finally:
+        listener.stop()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        listener.close()
