@@ -56,46 +56,6 @@ _CONTENTION: Final = (
 _LOCK: Final = "SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k"
 
 
-class Gate:
-    """Whether this process may write. Closed with a reason until the service's own topics have
-    been compared with its database, and for good when they know more."""
-
-    def __init__(self, reason: str | None = None) -> None:
-        self.reason = reason
-
-    def open(self) -> None:
-        """Writes are taken from now on."""
-        self.reason = None
-
-    def close(self, reason: str) -> None:
-        """Writes answer ``Unavailable`` with this reason from now on."""
-        self.reason = reason
-
-    def check(self) -> None:
-        """Raises ``Unavailable`` while closed."""
-        if self.reason is not None:
-            raise Unavailable(self.reason, retry_after_seconds=5)
-
-
-@dataclass(slots=True)
-class _Ticket:
-    """What waits in the queue: one command of ``submit``, or the whole batch of ``run``."""
-
-    entries: list[Entry]
-    keys: frozenset[str]
-    done: asyncio.Future[list[Outcome]]
-    attachment: Attachment | None = None
-
-
-@dataclass(slots=True)
-class _Flights:
-    keys: set[str] = field(default_factory=set)
-    batches: int = 0
-    whole: int = 0
-    called: bool = False
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-
 class Ledger:
     """The ledger of one service in one process; see ``LedgerApi`` for what may be asked of it.
 
@@ -160,7 +120,7 @@ class Ledger:
             if is_outage(error):
                 raise as_unavailable(error) from error
             raise
-        plan = attempt.decide(reading)
+        plan = attempt.decide(reading, rehearsal=True)
         for place, first in plan.repeats.items():
             plan.outcomes[place] = plan.outcomes[first]
         return {
@@ -174,103 +134,6 @@ class Ledger:
             await asyncio.wait(set(self._flights.tasks))
         if self._notifying is not None:
             await asyncio.wait({self._notifying})
-
-    # -- the queue ------------------------------------------------------------------------------
-
-    async def _enqueue(self, entries: list[Entry], attachment: Attachment | None) -> list[Outcome]:
-        self.gate.check()
-        if len(self._queue) >= QUEUE_LIMIT:
-            raise Unavailable("too many commands are waiting", retry_after_seconds=2)
-        keys = frozenset[str]().union(*(entry.keys for entry in entries))
-        done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Ticket(entries, keys, done, attachment))
-        self._take_off_soon()
-        return await done
-
-    def _take_off_soon(self) -> None:
-        # Not a linger: whoever is ready in this turn of the loop comes along, where otherwise the
-        # first of those just answered would leave alone.
-        if not self._flights.called:
-            self._flights.called = True
-            asyncio.get_running_loop().call_soon(self._take_off)
-
-    def _take_off(self) -> None:
-        """Starts what may start: no key of it is in flight, and nobody who came before waits for
-        one of its keys."""
-        self._flights.called = False
-        while self._queue and self._board():
-            pass
-
-    def _board(self) -> bool:
-        blocked = set(self._flights.keys)
-        batch: list[_Ticket] = []
-        whole: list[_Ticket] = []
-        left: deque[_Ticket] = deque()
-        free_flights = BATCHES_IN_FLIGHT - self._flights.batches
-        # Two batches of half the size: one decides while the database writes the other.
-        room = min(COMMANDS_PER_BATCH, -(-len(self._queue) // free_flights)) if free_flights else 0
-        for ticket in self._queue:
-            if ticket.done.cancelled():
-                continue
-            free = blocked.isdisjoint(ticket.keys)
-            claims = {key for key in ticket.keys if key.startswith("c|")}
-            if free and ticket.attachment is None and len(batch) < room:
-                batch.append(ticket)
-                # Commands of one batch may share aggregates and streams, which ``evolve`` moves
-                # between them; a claim is a window of its own for each, so it comes once.
-                blocked |= claims
-            elif (
-                free
-                and ticket.attachment is not None
-                and self._flights.whole + len(whole) < WHOLE_BATCHES_IN_FLIGHT
-                and all(ticket.keys.isdisjoint(other.keys) for other in batch)
-            ):
-                whole.append(ticket)
-                blocked |= ticket.keys
-            else:
-                blocked |= ticket.keys
-                left.append(ticket)
-        self._queue = left
-        for ticket in whole:
-            self._flights.whole += 1
-            self._fly(self._fly_whole(ticket), ticket.keys)
-        if batch:
-            self._flights.batches += 1
-            keys = frozenset[str]().union(*(ticket.keys for ticket in batch))
-            self._fly(self._fly_batch(batch), keys)
-        return bool(batch or whole)
-
-    def _fly(self, flight: Coroutine[Any, Any, None], keys: frozenset[str]) -> None:
-        self._flights.keys |= keys
-        task = asyncio.ensure_future(flight)
-        self._flights.tasks.add(task)
-
-        def landed(task: asyncio.Task[None]) -> None:
-            self._flights.tasks.discard(task)
-            self._flights.keys -= keys
-            self._take_off_soon()
-
-        task.add_done_callback(landed)
-
-    async def _fly_batch(self, batch: list[_Ticket]) -> None:
-        try:
-            results = await self._settle([ticket.entries[0] for ticket in batch])
-            for ticket, result in zip(batch, results, strict=True):
-                _land(ticket, [result] if not isinstance(result, BaseException) else result)
-        except BaseException as error:
-            for ticket in batch:
-                _land(ticket, error)
-            raise
-        finally:
-            self._flights.batches -= 1
-
-    async def _fly_whole(self, ticket: _Ticket) -> None:
-        try:
-            _land(ticket, await self._rounds(ticket.entries, ticket.attachment))
-        except Exception as error:  # noqa: BLE001 - told to whoever waits for the batch
-            _land(ticket, _told(error))
-        finally:
-            self._flights.whole -= 1
 
     # -- rounds ---------------------------------------------------------------------------------
 
@@ -442,15 +305,6 @@ def _all(plan: Plan) -> list[Outcome]:
     if len(outcomes) != len(plan.outcomes):
         raise Defect("a command of the batch has no outcome")
     return outcomes
-
-
-def _land(ticket: _Ticket, result: list[Outcome] | BaseException) -> None:
-    if ticket.done.done():
-        return
-    if isinstance(result, BaseException):
-        ticket.done.set_exception(result)
-    else:
-        ticket.done.set_result(result)
 
 
 def _told(error: Exception) -> Exception:
