@@ -40,7 +40,8 @@ class DocumentKey:
 
     def matches(self, other: DocumentKey) -> bool:
         """The same document and the same name on it; compared in constant time."""
-        return compare_digest(self.digest, other.digest) and compare_digest(self.named, other.named)
+        mine, theirs = f"{self.digest} {self.named}", f"{other.digest} {other.named}"
+        return compare_digest(mine.encode(), theirs.encode())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
