@@ -24,8 +24,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import asyncpg
-
 from node.layout import DATABASE, SERVICES, Node, load, write_whole
 from node.members import Member, ServiceProcess, broker_of, server_of
 from node.postgres import EmbeddedPostgres
@@ -109,7 +107,7 @@ class Supervisor:
                 self._watch()
             except Stopping:
                 pass
-            except (DidNotStart, OSError, RuntimeError, asyncpg.PostgresError) as problem:
+            except (DidNotStart, OSError, RuntimeError) as problem:
                 self.problem = str(problem)
                 self.say(f"node {self.node.code} did not start: {problem}")
             finally:
@@ -299,7 +297,18 @@ def is_held(node: Node) -> bool:
 
 
 async def make_database(postgres: EmbeddedPostgres) -> None:
-    """Make the node's database where it is not there yet."""
+    """Make the node's database where it is not there yet. Raises ``RuntimeError``."""
+    import asyncpg  # takes a while, and PostgreSQL takes longer to start
+
+    try:
+        await _make_database(postgres)
+    except asyncpg.PostgresError as problem:
+        raise RuntimeError(f"the database was not made: {problem}") from problem
+
+
+async def _make_database(postgres: EmbeddedPostgres) -> None:
+    import asyncpg
+
     connection = await asyncpg.connect(postgres.url, timeout=10)
     try:
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):

@@ -15,7 +15,6 @@ from services.registry.contract.topics import TOPICS as REGISTRY
 from services.rewards.contract.topics import TOPICS as REWARDS
 from services.transfer.contract.topics import TOPICS as TRANSFER
 from shared.envelope import Topic, full_name
-from shared.roles.topics import with_dead_letters
 
 REQUEST_MILLISECONDS = 10_000
 TIMEOUT_SECONDS = 10.0
@@ -42,7 +41,15 @@ class Behind:
 def declared() -> dict[str, tuple[Topic, ...]]:
     """Every service's topics, as its ``contract/topics.py`` declares them."""
     owned = {"registry": REGISTRY, "records": RECORDS, "rewards": REWARDS, "transfer": TRANSFER}
-    return {name: with_dead_letters(name, topics) for name, topics in owned.items()}
+    return {name: topics if any(topic.name == f"{name}.dead-letters.v1" for topic in topics)
+            else (*topics, _dead_letters(name)) for name, topics in owned.items()}
+
+
+def _dead_letters(service: str) -> Topic:
+    """What provisioning makes for every service, declared or not."""
+    return Topic(name=f"{service}.dead-letters.v1", public=False, partitions=1,
+                 key="key of the record that could not be read",
+                 description="What could not be read, with reason and position.")
 
 
 def on_broker(node: Node) -> dict[str, dict[str, int]]:

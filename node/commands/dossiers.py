@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from node import tokens, verify
-from node.client import Api
 from node.commands.options import DataOption, JsonOption, NodeOption, node_of
 from node.layout import write_whole
 from node.terminal import Exit, Failure, out, print_json, progress, say
-from node.verify import CannotVerify, Judged
+
+if TYPE_CHECKING:
+    from node.verify import Judged
+
+# What takes long to import is imported where it is used: help and completion answer at once.
 
 
 def export(
@@ -25,6 +27,9 @@ def export(
     node: NodeOption = None, data: DataOption = None, json: JsonOption = False,
 ) -> None:
     """导出整份档案(条目、档案头、归属链) · Export a whole dossier: entries, head, custody chain."""
+    from node import tokens
+    from node.client import Api
+
     found = node_of(node, data)
     target = to or Path(f"{subject}.dossier.json")
 
@@ -57,6 +62,9 @@ def verify_file(
 
     退出码 · exit code: 0 完整 it holds, 1 不成立 it does not.
     """
+    from node import verify
+    from node.verify import CannotVerify
+
     pins, path = list(pin or ()), directory
     if path is None or not pins:
         found = node_of(node, data)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json as json_module
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from kafka.errors import KafkaError
 from rich.markup import escape
 
-from node import doctor as doctors
-from node import status as statuses
-from node import tokens, topics
 from node.commands.options import DataOption, JsonOption, NodeOption, node_of, root_of
-from node.events import Filter, Seen, Tail
 from node.layout import SERVICES, NodeIsUnknown, find
 from node.terminal import Exit, Failure, out, print_json, say, table
 
+if TYPE_CHECKING:
+    from node.events import Seen
+
+# What takes long to import is imported where it is used: help and completion answer at once.
 _DIM_SUBJECT_CHARACTERS = 12
 
 
@@ -26,6 +25,8 @@ def status(node: NodeOption = None, data: DataOption = None, json: JsonOption = 
 
     退出码 · exit code: 0 就绪 ready, 3 未运行或未就绪 not running or not ready.
     """
+    from node import status as statuses
+
     found = statuses.status(node_of(node, data), datetime.now(UTC))
     if json:
         print_json(found)
@@ -70,6 +71,8 @@ def _show(found: dict[str, Any]) -> None:
 
 def doctor(node: NodeOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """检查缺什么、怎么补 · What is missing, and how to mend it. Exit code 1: something is."""
+    from node import doctor as doctors
+
     root = root_of(data)
     try:
         found = find(node, root)
@@ -94,6 +97,10 @@ def doctor(node: NodeOption = None, data: DataOption = None, json: JsonOption = 
 def list_topics(node: NodeOption = None, data: DataOption = None,
                 json: JsonOption = False) -> None:
     """主题:键、分区、公开与否、消息数 · Topics: key, partitions, public or not, messages."""
+    from kafka.errors import KafkaError
+
+    from node import topics
+
     found = node_of(node, data)
     try:
         there = topics.on_broker(found)
@@ -135,6 +142,10 @@ def events_tail(
     """
     if service is not None and service not in SERVICES:
         raise Failure(Exit.ASKED_WRONGLY, f"没有服务 {service}", f"no service {service}")
+    from kafka.errors import KafkaError
+
+    from node.events import Filter, Tail
+
     found = node_of(node, data)
     wanted = Filter(type, subject, service)
     try:
@@ -185,6 +196,8 @@ def token(
     json: JsonOption = False,
 ) -> None:
     """签发本节点令牌(15 分钟) · A token of the embedded node, good for 15 minutes."""
+    from node import tokens
+
     try:
         made = tokens.token(node_of(node, data), actor, roles, subject_id=subject, strong=strong)
     except tokens.RoleIsUnknown as problem:

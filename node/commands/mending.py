@@ -6,18 +6,13 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Annotated, Any
 
-import asyncpg
 import typer
 
-from node import topics
 from node.commands.options import DataOption, JsonOption, NodeOption, node_of
 from node.layout import DATABASE, SERVICES
-from node.members import server_of
 from node.terminal import Exit, Failure, out, print_json, say
-from shared.messages import Unavailable
-from shared.postgres import Database
-from shared.reader import redrive as make_due
-from shared.relay import republish as ask_relay
+
+# What takes long to import is imported where it is used: help and completion answer at once.
 
 
 def redrive(
@@ -27,6 +22,9 @@ def redrive(
     node: NodeOption = None, data: DataOption = None, json: JsonOption = False,
 ) -> None:
     """搁置的消息立即重试 · Try parked messages again now."""
+    from node import topics
+    from shared.reader import redrive as make_due
+
     async def ask() -> int:
         connection = await topics.connect(found, _known(service))
         try:
@@ -48,6 +46,11 @@ def republish(
     node: NodeOption = None, data: DataOption = None, json: JsonOption = False,
 ) -> None:
     """重新发布服务的主题 · Publish a service's topics again from their first event."""
+    from node import topics
+    from node.members import server_of
+    from shared.postgres import Database
+    from shared.relay import republish as ask_relay
+
     found = node_of(node, data)
     owned = [owned.name for owned in topics.declared()[_known(service)]]
     wanted = topic or owned
@@ -74,6 +77,10 @@ def _known(service: str) -> str:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    import asyncpg
+
+    from shared.messages import Unavailable
+
     try:
         return asyncio.run(work)
     except (OSError, TimeoutError, asyncpg.PostgresError, Unavailable) as problem:

@@ -1,28 +1,14 @@
-"""``import``: a sheet of service hours, shown before it is taken."""
+"""``import``: which options has it?"""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from node import importing, tokens
-from node.client import Api, ServiceRefused
 from node.commands.options import DataOption, JsonOption, NodeOption, node_of
-from node.importing import Batch, Result, Sheet
-from node.layout import Node
-from node.sheets import writing
-from node.sheets.columns import COLUMNS
-from node.sheets.tables import SheetIsUnreadable
-from node.terminal import Exit, Failure, out, print_json, progress, say, table
-
-# A token lives 15 minutes; a large sheet may take longer.
-_TOKEN_SECONDS = 600.0
+from node.terminal import Exit, Failure, out, say
 
 
 def import_sheet(
@@ -60,159 +46,19 @@ def import_sheet(
 
     退出码 · exit code: 0 全部接收 all taken, 1 有问题行 some rows held, 4 拒绝 refused.
     """
+    # Imported here: help and completion answer at once.
     if template is not None:
-        writing.write_template(template)
+        from node.sheets.writing import write_template
+
+        write_template(template)
         out().print(say(f"空表已写到 {template}", f"empty sheet written to {template}"))
         return
     if file is None or organisation is None:
         raise Failure(Exit.ASKED_WRONGLY, "需要文件和 --organisation",
                       "a file and --organisation are needed")
-    found = node_of(node, data)
-    read = _read(file, map or (), sheet, region)
-    if not json:
-        _show_sheet(read)
-    with Api(found.api_url("records"), _renewing(found, actor, organisation, kind)) as api:
-        batch = _open(api, read, organisation, kind, declared_minutes, decision)
-        with progress(say("预演", "dry run"), len(read.rows), quiet=json) as step:
-            rehearsed = batch.rehearse(read, lambda count: step(count))
-        if not json:
-            _show_result(say("预演(未写入)", "dry run, nothing written"), read, rehearsed)
-        if dry_run or not _agreed(yes, json):
-            if json:
-                print_json(_as_json(batch, read, rehearsed, None, None))
-            return
-        with progress(say("导入", "importing"), len(read.rows), quiet=json) as step:
-            result = batch.send(read, lambda count: step(count))
-        closed = batch.close(read)
-        held = batch.held()
-    target = bad_rows or file.with_name(f"{file.stem}.to-correct.xlsx")
-    count = importing.write_held(target, read, held)
-    if json:
-        print_json(_as_json(batch, read, result, closed, str(target) if count else None))
-    else:
-        _show_closed(batch, closed, target if count else None)
-    if count:
-        raise typer.Exit(Exit.FOUND_WRONG)
+    from node.commands import taking
 
-
-def _read(file: Path, given: list[str] | tuple[()], sheet: str | None,
-          region: str | None) -> Sheet:
-    pairs = {}
-    for item in given:
-        name, equals, header = item.partition("=")
-        if not equals:
-            raise Failure(Exit.ASKED_WRONGLY, f"--map 应为 字段=表头:{item}",
-                          f"--map takes FIELD=HEADER: {item}")
-        pairs[name.strip()] = header.strip()
-    try:
-        return importing.read(file, pairs, sheet=sheet, region=region)
-    except SheetIsUnreadable as problem:
-        raise Failure(Exit.ASKED_WRONGLY, problem.zh, problem.en) from None
-    except OSError as problem:
-        raise Failure(Exit.ASKED_WRONGLY, f"无法打开 {file}:{problem.strerror}",
-                      f"{file} cannot be opened: {problem.strerror}") from None
-
-
-def _renewing(node: Node, actor: str, organisation: str, kind: str) -> Callable[[], str]:
-    """A token for each request, made anew before it is too old."""
-    made: list[tuple[float, str]] = []
-    roles = [f"recorder@{organisation}"]
-    if kind == "legacy":
-        roles.append(f"city_reviewer/{node.code}")
-
-    def give() -> str:
-        now = time.monotonic()
-        if not made or now - made[-1][0] > _TOKEN_SECONDS:
-            made[:] = [(now, tokens.token(node, actor, roles))]
-        return made[-1][1]
-
-    return give
-
-
-def _open(api: Api, sheet: Sheet, organisation: str, kind: str, declared: int | None,
-          decision: str | None) -> Batch:
-    try:
-        return importing.open_batch(api, sheet, organisation, kind=kind,
-                                    declared_minutes=declared, decision_id=decision)
-    except ServiceRefused as refused:
-        if refused.slug == "organisation-is-unknown":
-            raise Failure(Exit.REFUSED, f"没有登记的单位 {organisation}",
-                          f"no organisation {organisation} is registered") from None
-        raise
-
-
-def _agreed(yes: bool, json: bool) -> bool:
-    if yes:
-        return True
-    if json or not sys.stdin.isatty():
-        if not json:
-            out().print(say("加 --yes 写入", "add --yes to take the sheet"))
-        return False
-    return typer.confirm(say("写入?", "take it?"))
-
-
-def _show_sheet(sheet: Sheet) -> None:
-    console = out()
-    encoding = f" {sheet.table.encoding}" if sheet.table.encoding else ""
-    console.print(f"[bold]{escape(sheet.path.name)}[/bold]{encoding} "
-                  + say(f"{len(sheet.rows)} 行", f"{len(sheet.rows)} rows"))
-    names = {column.field: say(column.zh, column.en) for column in COLUMNS}
-    console.print(table(
-        say("列", "columns"), [say("字段", "field"), say("表头", "header")],
-        [(names[name], header) for name, header in sheet.headers().items()]))
-
-
-def _show_result(title: str, sheet: Sheet, result: Result) -> None:
-    count = result.count()
-    out().print(f"[bold]{title}[/bold] " + ", ".join(
-        f"{say(*_OUTCOMES[name])} {count[name]}" for name in _OUTCOMES if count[name])
-        + say(f";{result.minutes()} 分钟", f"; {result.minutes()} minutes"))
-    by_number = {row.row_no: row for row in sheet.rows}
-    held = [answer for answer in result.outcomes.values() if answer["outcome"] == "held"]
-    if not held:
-        return
-    rows = []
-    for answer in held[:_SHOWN_ROWS]:
-        line = by_number[answer["row_no"]].line.number
-        for field, rule, zh, en in importing.problems_of(by_number, answer):
-            rows.append((line, sheet.headers().get(field, field), rule, f"{zh}\n{en}"))
-    out().print(table(say("问题行", "bad rows"), [
-        say("行", "line"), say("列", "column"), say("规则", "rule"), "说明 explanation"], rows))
-    if len(held) > _SHOWN_ROWS:
-        out().print(say(f"…… 另有 {len(held) - _SHOWN_ROWS} 行",
-                        f"… and {len(held) - _SHOWN_ROWS} more"))
-
-
-_SHOWN_ROWS = 20
-_OUTCOMES = {"imported": ("接收", "taken"), "repeat": ("重复", "repeats"), "held": ("扣下", "held"),
-             "again": ("等待", "waiting")}
-
-
-def _show_closed(batch: Batch, closed: dict[str, Any], target: Path | None) -> None:
-    out().print(say(
-        f"批次 {batch.batch_id} 已关闭:接收 {closed['imported']},重复 {closed['repeats']},"
-        f"扣下 {closed['held']},共 {closed['minutes']} 分钟;等待另一人审核",
-        f"batch {batch.batch_id} closed: {closed['imported']} taken, {closed['repeats']} repeats, "
-        f"{closed['held']} held, {closed['minutes']} minutes; another person approves it"))
-    if target is not None:
-        out().print(say(f"问题行在 {target},更正后可再导入",
-                        f"bad rows are in {target}: correct and import it"))
-
-
-def _as_json(batch: Batch, sheet: Sheet, result: Result, closed: dict[str, Any] | None,
-             target: str | None) -> dict[str, Any]:
-    by_number = {row.row_no: row for row in sheet.rows}
-    return {
-        "batch_id": batch.batch_id, "resumed": batch.resumed, "dry_run": closed is None,
-        "encoding": sheet.table.encoding or None, "columns": sheet.headers(),
-        "rows": len(sheet.rows), "outcomes": dict(result.count()), "reasons":
-            dict(result.reasons()), "minutes": result.minutes(), "closed": closed,
-        "bad_rows": target,
-        "held": [{
-            "row_no": answer["row_no"], "line": by_number[answer["row_no"]].line.number,
-            "problems": [dict(zip(("field", "rule", "zh", "en"), problem, strict=True))
-                         for problem in importing.problems_of(by_number, answer)],
-        } for answer in result.outcomes.values() if answer["outcome"] == "held"],
-    }
-
-
+    taking.run(taking.Wish(
+        node=node_of(node, data), file=file, organisation=organisation, actor=actor,
+        given=tuple(map or ()), kind=kind, decision=decision, declared_minutes=declared_minutes,
+        region=region, sheet=sheet, bad_rows=bad_rows, dry_run=dry_run, yes=yes, json=json))

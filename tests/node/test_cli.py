@@ -1,0 +1,170 @@
+"""The command line: what each command does, refuses, and ends with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node import expiry, layout
+from node.terminal import Exit, language
+
+PROJECT = Path(__file__).parents[2]
+
+
+def jiexu(data: Path, *arguments: str, lang: str = "en_US.UTF-8",
+          **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "node.cli", *arguments], capture_output=True, text=True,
+        cwd=PROJECT, timeout=60, check=False,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "LANG": lang, "COLUMNS": "200",
+             "JIEXU_DATA": str(data), **environment})
+
+
+def told(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode in (0, 1, 3), done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    for code, name in (("500000", "重庆"), ("510100", "成都")):
+        assert jiexu(tmp_path, "init", code, name).returncode == 0
+    return tmp_path
+
+
+def test_init_makes_settings_keys_and_an_entry(tmp_path: Path) -> None:
+    first = told(jiexu(tmp_path, "init", "500000", "重庆", "--name-en", "Chongqing", "--json"))
+    second = told(jiexu(tmp_path, "init", "510100", "成都", "--json"))
+    assert second["base_port"] == first["base_port"] + 100
+    node = layout.load(Path(first["home"]))
+    assert (node.code, node.name_zh, node.name_en) == ("500000", "重庆", "Chongqing")
+    entry = json.loads(Path(first["entry"]).read_text("utf-8"))
+    assert (entry["city"], entry["base_url"]) == ("500000", node.federation_url)
+    assert (node.keys / "records" / "entry.key").is_file()
+
+
+def test_init_never_makes_a_node_over_another(made: Path) -> None:
+    before = (made / "500000" / "keys" / "records" / "entry.key").read_bytes()
+    again = jiexu(made, "init", "500000", "重庆")
+    assert again.returncode == Exit.ASKED_WRONGLY
+    assert "node already" in again.stderr
+    assert (made / "500000" / "keys" / "records" / "entry.key").read_bytes() == before
+
+
+@pytest.mark.parametrize("code", ["../x", "CHONGQING", "5", ""])
+def test_a_code_that_is_none_is_refused(tmp_path: Path, code: str) -> None:
+    assert jiexu(tmp_path, "init", code, "重庆").returncode == Exit.ASKED_WRONGLY
+    assert not list(tmp_path.iterdir())
+
+
+def test_directory_sign_lists_both_nodes_and_pins_the_office_in_each(made: Path) -> None:
+    signed = told(jiexu(made, "directory", "sign", "--json"))
+    assert signed["nodes"] == ["500000", "510100"]
+    pins = {layout.load(made / code).directory_keys for code in signed["nodes"]}
+    assert len(pins) == 1 and len(pins.pop()) == 1
+    assert told(jiexu(made, "directory", "sign", "--json"))["serial"] == signed["serial"] + 1
+
+
+def test_which_node_is_meant_must_be_plain(made: Path) -> None:
+    asked = jiexu(made, "token", "auditor")
+    assert asked.returncode == Exit.ASKED_WRONGLY
+    assert "500000, 510100" in asked.stderr
+    assert jiexu(made, "token", "auditor", JIEXU_HOME="500000").returncode == 0
+    assert "no node" in jiexu(made, "status", "-n", "330100").stderr
+
+
+def test_a_token_carries_its_roles_and_is_the_node_s_own(made: Path) -> None:
+    from node.keys import read_private
+    from shared.auth import TokenVerifier
+    from shared.clock import SystemClock
+
+    token = told(jiexu(made, "token", "recorder@org-1", "county_reviewer/500103", "--subject",
+                       "a" * 32, "--strong", "-n", "500000", "--json"))["token"]
+    key = read_private(made / "500000" / "keys" / "registry" / "token.key").public_key()
+    verifier = TokenVerifier("500000", [key], SystemClock(), ("strong",))  # type: ignore[list-item]
+    caller = verifier.verify(token)
+    assert caller.strong
+    assert caller.actor.subject_id == "a" * 32
+    assert [(g.role, g.organisation_id, g.region) for g in caller.actor.grants] == [
+        ("recorder", "org-1", None), ("county_reviewer", None, "500103")]
+
+
+def test_a_role_that_is_none_is_refused(made: Path) -> None:
+    asked = jiexu(made, "token", "emperor", "-n", "500000")
+    assert asked.returncode == Exit.ASKED_WRONGLY and "no role emperor" in asked.stderr
+
+
+def test_status_of_a_node_that_is_down_says_so(made: Path) -> None:
+    asked = jiexu(made, "status", "-n", "500000", "--json")
+    assert asked.returncode == Exit.NODE_STATE
+    found = told(asked)
+    assert (found["phase"], found["ready"], found["behind"]) == ("stopped", False, [])
+    assert found["ports"]["kafka"] == layout.load(made / "500000").base_port + 30
+
+
+def test_doctor_finds_what_is_missing_and_says_how_to_mend_it(made: Path) -> None:
+    jiexu(made, "directory", "sign")
+    assert jiexu(made, "doctor", "-n", "500000").returncode == 0
+    node = layout.load(made / "500000")
+    (node.keys / "records" / "head.key").unlink()
+    (node.keys / "transfer" / "wrap.key").chmod(0o444)
+    node.changed(directory_keys=())
+    asked = jiexu(made, "doctor", "-n", "500000", "--json")
+    assert asked.returncode == Exit.FOUND_WRONG
+    wrong = {item["what"]: item["mend"] for item in told(asked) if not item["right"]}
+    assert "head.key" in wrong["keys of records"]
+    assert "chmod 400 wrap.key" in wrong["keys of transfer"]
+    assert any("no pinned key" in mend for what, mend in wrong.items() if "directory" in what)
+
+
+def test_what_runs_out_within_thirty_days_is_named(made: Path) -> None:
+    jiexu(made, "directory", "sign", "--days", "20")
+    node = layout.load(made / "500000")
+    now = datetime.now(UTC)
+    assert [item.what for item in expiry.soon(node, now)] == ["directory"]
+    later = expiry.soon(node, now + timedelta(days=440))
+    assert len(later) == 1 + 4 + 1  # directory, four signing keys, the seal key
+
+
+def test_the_language_follows_the_environment(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = jiexu(made, "down", "-n", "500000", lang="zh_CN.UTF-8")
+    assert "没有在运行" in asked.stdout
+    assert "was not running" in jiexu(made, "down", "-n", "500000").stdout
+    for name in ("LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    assert language() == "en"
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert language() == "zh"
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (("import",), "--organisation"),
+    (("import", "nothing.xlsx", "-o", "org-1", "-n", "500000"), "cannot be opened"),
+    (("verify", "nothing.json", "-n", "500000"), "cannot be opened"),
+    (("redrive", "nonsense", "-n", "500000"), "no service"),
+    (("events", "tail", "-n", "500000", "--service", "nonsense"), "no service"),
+])
+def test_what_is_asked_wrongly_is_said_in_one_sentence(
+        made: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = jiexu(made, *arguments)
+    assert done.returncode == Exit.ASKED_WRONGLY
+    assert said in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("topics",), ("events", "tail"), ("redrive", "records")])
+def test_what_needs_a_running_node_says_so(made: Path, arguments: tuple[str, ...]) -> None:
+    done = jiexu(made, *arguments, "-n", "500000")
+    assert done.returncode == Exit.NODE_STATE
+    assert "Traceback" not in done.stderr
+
+
+def test_the_template_is_written_without_a_node(tmp_path: Path) -> None:
+    done = jiexu(tmp_path, "import", "--template", str(tmp_path / "empty.xlsx"))
+    assert done.returncode == 0 and (tmp_path / "empty.xlsx").stat().st_size > 5_000
