@@ -1,4 +1,4 @@
-"""How do dossiers, stagings and the own copies meet the ledger?"""
+"""How do dossiers and their entries meet the ledger?"""
 
 from __future__ import annotations
 
@@ -7,30 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from services.records.contract.topics import DOSSIERS
-from services.records.domain import keeping
 from services.records.domain.dossiers import commands as c
 from services.records.domain.dossiers import events as e
 from services.records.domain.dossiers.decider import decide as decide_dossier
 from services.records.domain.dossiers.evolve import evolve as evolve_dossier
 from services.records.domain.dossiers.folding import City
 from services.records.domain.dossiers.recording import claim_keys, natural_key
-from services.records.domain.staging import commands as sc
-from services.records.domain.staging import events as se
-from services.records.domain.staging.decider import decide as decide_staging
-from services.records.domain.staging.decider import evolve as evolve_staging
-from services.records.domain.staging.state import Adopted, Staged, StagingView
+from services.records.domain.staging.state import Adopted, Staged
 from services.records.edge import wire
 from services.records.edge.needs import need_of
-from services.records.edge.rows import (
-    dossier_json,
-    kept_json,
-    kept_organisation,
-    kept_policy,
-    staging_json,
-    staging_row,
-)
+from services.records.edge.rows import dossier_json
 from services.records.edge.saving import Saver, text_of
-from services.records.edge.staged_rows import known_in_staging
+from services.records.edge.stagings import STAGING
 from services.records.edge.window import Need
 from shared.canonical import canonical, load
 from shared.ledger import Cancel, Decided, Reach, Schedule, StreamKey, Target
@@ -39,9 +27,6 @@ from shared.postgres import Connection
 from shared.signing import Signer
 
 DOSSIER: Final = "dossier"
-STAGING: Final = "staging"
-ORGANISATION: Final = "organisation"
-POLICY: Final = "policy"
 # Signatures wait here between ``prepare`` and ``save``: two batches in flight, 20,000 at most.
 MAX_SIGNED: Final = 50_000
 
@@ -221,169 +206,3 @@ class DossierPart:
                     await connection.execute(
                         "INSERT INTO object VALUES ($1, $2) ON CONFLICT DO NOTHING", *large
                     )
-
-
-class StagingPart:
-    """Dossiers under way to this city. Their rows are written with the entries, by ``Saver``."""
-
-    kind = STAGING
-    commands: tuple[type[Command], ...] = (
-        sc.StageDossier,
-        sc.StageBundle,
-        sc.FinishStaging,
-        sc.FailStaging,
-        sc.DiscardStaging,
-    )
-    events: tuple[type[Event], ...] = (
-        se.StagingBegun,
-        se.BundleStaged,
-        se.DossierStaged,
-        se.StagingFailed,
-        se.StagingDiscarded,
-        se.StagingForestalled,
-    )
-
-    def reach(self, command: Any) -> Reach:
-        streams = (StreamKey(DOSSIERS.name, command.subject_id),) if command.subject_id else ()
-        return Reach((Target(STAGING, command.transfer_id),), streams)
-
-    def need_of(self, command: Any) -> Mapping[str, Need]:
-        return {}
-
-    async def load(
-        self,
-        connection: Connection,
-        commands: Sequence[Command],
-        rows: Mapping[Target, Mapping[str, Any] | None],
-    ) -> Mapping[Target, Any]:
-        views = {target: StagingView(staging_row(target.id, row)) for target, row in rows.items()}
-        for command in commands:
-            if isinstance(command, sc.StageBundle):
-                target = Target(STAGING, command.transfer_id)
-                views[target] = await known_in_staging(connection, views[target], command)
-        return views
-
-    def decide(self, states: tuple[Any, ...], command: Any) -> tuple[Event, ...] | Rejection:
-        return decide_staging(states[0], command)
-
-    def belongs(self, event: Any) -> tuple[Target, ...]:
-        return (Target(STAGING, event.transfer_id),)
-
-    def evolve(self, state: Any, event: Event) -> Any:
-        return evolve_staging(state, event)
-
-    def encode(self, state: Any) -> Mapping[str, Any]:
-        return staging_json(state.row)
-
-    def outgoing(self, event: Any, decided: Decided) -> Outgoing:
-        public = wire.is_public(event)
-        return Outgoing(
-            topic=DOSSIERS.name if public else None,
-            key=event.subject_id if public else event.transfer_id,
-            type=wire.name_of(event),
-            data=wire.data_of(event),
-            occurred_at=decided.command.at,
-        )
-
-    def jobs(self, decided: Decided) -> tuple[Schedule | Cancel, ...]:
-        wishes: list[Schedule | Cancel] = []
-        for event in decided.events:
-            match event:
-                case se.StagingBegun():
-                    wishes.append(_bundle(event.transfer_id, 0, event.order.path))
-                case se.BundleStaged():
-                    target = Target(STAGING, event.transfer_id)
-                    view: StagingView = decided.states[target]
-                    order = getattr(view.row, "order", None)
-                    if event.n + 1 < event.bundles and order is not None:
-                        wishes.append(_bundle(event.transfer_id, event.n + 1, order.path))
-                    else:
-                        wishes.append(Schedule("finish-staging", target))
-                case se.StagingDiscarded() | se.StagingFailed():
-                    target = Target(STAGING, event.transfer_id)
-                    wishes += [Cancel("stage-bundle", target), Cancel("finish-staging", target)]
-        return tuple(wishes)
-
-    async def save(self, connection: Connection, decided: Sequence[Decided]) -> None:
-        """Nothing: ``Saver`` has written it, in the order in which rows depend on each other."""
-
-
-class KeepingPart:
-    """The own copies of organisations and policies; two kinds of targets, one part each."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        organisations = kind == ORGANISATION
-        self.commands: tuple[type[Command], ...] = (
-            (keeping.KeepOrganisation, keeping.KeepSanction)
-            if organisations
-            else (keeping.KeepPolicy,)
-        )
-        self.events: tuple[type[Event], ...] = (
-            (keeping.OrganisationKept,) if organisations else (keeping.PolicyKept,)
-        )
-
-    def reach(self, command: Any) -> Reach:
-        match command:
-            case keeping.KeepOrganisation():
-                key = command.organisation.organisation_id
-            case keeping.KeepSanction():
-                key = command.organisation_id
-            case _:
-                key = command.policy.policy_id
-        return Reach((Target(self.kind, key),))
-
-    def need_of(self, command: Any) -> Mapping[str, Need]:
-        return {}
-
-    async def load(
-        self,
-        connection: Connection,
-        commands: Sequence[Command],
-        rows: Mapping[Target, Mapping[str, Any] | None],
-    ) -> Mapping[Target, Any]:
-        read = kept_organisation if self.kind == ORGANISATION else kept_policy
-        return {target: read(row) for target, row in rows.items()}
-
-    def decide(self, states: tuple[Any, ...], command: Any) -> tuple[Event, ...] | Rejection:
-        return keeping.decide(states[0], command)
-
-    def belongs(self, event: Any) -> tuple[Target, ...]:
-        return (Target(self.kind, self._key(event)),)
-
-    def evolve(self, state: Any, event: Event) -> Any:
-        return keeping.evolve(state, event)
-
-    def encode(self, state: Any) -> Mapping[str, Any]:
-        return kept_json(state)
-
-    def outgoing(self, event: Any, decided: Decided) -> Outgoing:
-        name = "organisation" if isinstance(event, keeping.OrganisationKept) else "policy"
-        return Outgoing(
-            topic=None,
-            key=self._key(event),
-            type=f"records.{name}-kept.v1",
-            data={f"{name}_id": self._key(event)},
-            occurred_at=decided.command.at,
-        )
-
-    def jobs(self, decided: Decided) -> tuple[Schedule | Cancel, ...]:
-        return ()
-
-    async def save(self, connection: Connection, decided: Sequence[Decided]) -> None:
-        """The aggregate's row is all there is."""
-
-    def _key(self, event: Any) -> str:
-        if isinstance(event, keeping.OrganisationKept):
-            return event.organisation.organisation_id
-        key: str = event.policy.policy_id
-        return key
-
-
-def _bundle(transfer_id: str, n: int, path: str) -> Schedule:
-    return Schedule(
-        "stage-bundle",
-        Target(STAGING, transfer_id),
-        data={"n": n, "path": path},
-        discriminator=str(n),
-    )

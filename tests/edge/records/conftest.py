@@ -11,13 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.records.domain import keeping
 from services.records.domain.dossiers.folding import City
-from services.records.edge.dossiers import (
-    ORGANISATION,
-    POLICY,
-    DossierPart,
-    KeepingPart,
-    StagingPart,
-)
+from services.records.edge.copies import ORGANISATION, POLICY, KeepingPart
+from services.records.edge.dossiers import DossierPart
+from services.records.edge.stagings import StagingPart
 from services.records.edge.store import RecordsDomain
 from services.records.wiring import MIGRATIONS
 from shared.ledger import Accepted, Ledger

@@ -1,0 +1,273 @@
+"""Which rows of entries, logs and claims does a batch read? Set-wise, after the aggregates."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.records.domain.dossiers.state import Claim, Known, Place, held_count
+from services.records.domain.entries import Card, EntryKey, read_body
+from services.records.domain.knowledge import Organisation, PolicyVersion
+from services.records.domain.overlap import interval
+from services.records.edge.needed import View
+from services.records.edge.rows import card_of_row, kept_organisation, kept_policy
+from shared.postgres import Connection
+
+_VERSIONS = """
+    SELECT v.issuer, v.entry_id, v.version, v.digest, v.signed, v.held_epoch, x.log_id,
+        EXISTS (SELECT FROM leaf AS l WHERE l.issuer = v.issuer AND l.entry_id = v.entry_id
+                AND l.version = v.version AND l.log_id = x.log_id) AS in_log
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS x(log_id, s, issuer, entry_id)
+    JOIN entry_version AS v ON v.issuer = x.issuer AND v.entry_id = x.entry_id
+        AND v.subject_id = x.s
+    ORDER BY v.version
+"""
+
+
+async def read_versions(connection: Connection, views: list[View]) -> None:
+    """All versions of the named entries: in the log, held, or issued here in an earlier custody."""
+    by_log = {view.log_id: view for view in views}
+    wanted = [
+        (view.log_id, view.subject_id, *key) for view in views for key in sorted(view.need.entries)
+    ]
+    if not wanted:
+        return
+    for row in await connection.fetch(_VERSIONS, *_columns(wanted)):
+        view = by_log[row["log_id"]]
+        place: Place
+        if row["in_log"]:
+            place = "log"
+        elif row["held_epoch"] is not None and row["held_epoch"] == view.epoch:
+            place = "held"
+        elif row["issuer"] == view.node:
+            place = "past"
+        else:
+            # Of another city, in no log of ours: of a staging, or of a custody that is over.
+            continue
+        body = json.loads(row["signed"])["body"]
+        version = read_body(body, row["digest"])
+        view.known[version.key].append(Known(version, place))
+
+
+_HELD = """
+    SELECT x.log_id, v.digest, v.signed
+    FROM unnest($1::text[], $2::text[], $3::int[]) AS x(log_id, subject_id, epoch)
+    JOIN entry_version AS v ON v.subject_id = x.subject_id AND v.held_epoch = x.epoch
+    WHERE v.held_order IS NOT NULL
+    ORDER BY v.held_order
+"""
+
+
+async def read_held(connection: Connection, views: list[View]) -> None:
+    """All that is held since this custody was fenced or ended; at most 20,000, mostly none."""
+    by_log = {view.log_id: view for view in views}
+    wanted = [
+        (view.log_id, view.subject_id, view.epoch)
+        for view in views
+        if view.epoch >= 0 and held_count(view.row)
+    ]
+    if not wanted:
+        return
+    for row in await connection.fetch(_HELD, *_columns(wanted)):
+        view = by_log[row["log_id"]]
+        version = read_body(json.loads(row["signed"])["body"], row["digest"])
+        view.held.append(version)
+        if version.key not in view.need.entries:
+            view.known[version.key].append(Known(version, "held"))
+    # What is held joins the versions that the log has of the same entries.
+    joined = [
+        (view.log_id, view.subject_id, *key)
+        for view in views
+        if view.need.held
+        for key in sorted({version.key for version in view.held} - view.need.entries)
+    ]
+    if joined:
+        for row in await connection.fetch(_VERSIONS, *_columns(joined)):
+            if row["in_log"]:
+                version = read_body(json.loads(row["signed"])["body"], row["digest"])
+                by_log[row["log_id"]].known[version.key].append(Known(version, "log"))
+
+
+_CARDS = """
+    SELECT t.log_id, t.standing, t.counting
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS x(log_id, issuer, entry_id)
+    JOIN standing AS t ON t.log_id = x.log_id AND t.issuer = x.issuer AND t.entry_id = x.entry_id
+"""
+
+
+async def read_cards(
+    connection: Connection, views: list[View], keys: Mapping[str, Iterable[EntryKey]]
+) -> None:
+    wanted = [(view.log_id, *key) for view in views for key in sorted(keys[view.log_id])]
+    if wanted:
+        _take(views, await connection.fetch(_CARDS, *_columns(wanted)))
+
+
+def _take(views: list[View], rows: Iterable[Any]) -> dict[str, list[Card]]:
+    by_log = {view.log_id: view for view in views}
+    new: dict[str, list[Card]] = defaultdict(list)
+    for row in rows:
+        view = by_log[row["log_id"]]
+        card = card_of_row(row["standing"], row["counting"])
+        if card.key not in view.cards:
+            view.cards[card.key] = card
+            new[view.log_id].append(card)
+    return new
+
+
+_MEETING = """
+    SELECT DISTINCT ON (t.log_id, t.issuer, t.entry_id) t.log_id, t.standing, t.counting
+    FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[])
+        AS x(log_id, since, first, last)
+    JOIN standing AS t ON t.log_id = x.log_id AND t.started_at IS NOT NULL
+        AND t.started_at >= x.since AND t.started_at <= x.last AND t.ended_at >= x.first
+"""
+
+
+async def read_neighbours(connection: Connection, views: list[View]) -> None:
+    """What every interval of this batch meets, and what these meet."""
+    seeds = {view.log_id: view.seeds() for view in views}
+    for _ in range(2):
+        wanted = [
+            (view.log_id, _long_before(first, view.longest), first, last)
+            for view in views
+            for first, last in seeds.get(view.log_id, ())
+        ]
+        if not wanted:
+            return
+        new = _take(views, await connection.fetch(_MEETING, *_columns(wanted)))
+        # Entries that were named are seeds themselves; only what is newly met can meet more.
+        seeds = {
+            log_id: [
+                (card.counting.started_at, card.counting.ended_at)
+                for card in cards
+                if interval(card) is not None
+                and card.counting.started_at is not None
+                and card.counting.ended_at is not None
+            ]
+            for log_id, cards in new.items()
+        }
+
+
+def _long_before(instant: datetime, seconds: int) -> datetime:
+    # No interval of the log is longer, so nothing that began before can reach this far.
+    return instant - timedelta(seconds=seconds)
+
+
+_ON_DAYS = """
+    SELECT DISTINCT ON (t.log_id, t.issuer, t.entry_id) t.log_id, t.standing, t.counting
+    FROM unnest($1::text[], $2::date[]) AS x(log_id, day)
+    JOIN standing AS t ON t.log_id = x.log_id AND t.first_day IS NOT NULL
+        AND t.first_day BETWEEN x.day - 7 AND x.day AND t.last_day >= x.day
+"""
+
+
+async def read_days(connection: Connection, views: list[View]) -> None:
+    """What counts on the days in question; no entry has days more than seven apart."""
+    wanted = [(view.log_id, day) for view in views for day in sorted(view.days())]
+    if wanted:
+        _take(views, await connection.fetch(_ON_DAYS, *_columns(wanted)))
+
+
+_REDUCING = """
+    SELECT t.log_id, t.standing, t.counting
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS x(log_id, issuer, entry_id)
+    JOIN standing AS t ON t.log_id = x.log_id AND t.reduces_issuer = x.issuer
+        AND t.reduces_entry_id = x.entry_id
+"""
+
+
+async def read_adjustments(connection: Connection, views: list[View]) -> None:
+    """Adjustments of the entries that may change: their minutes stand in those entries' cells."""
+    wanted = [
+        (view.log_id, *key)
+        for view in views
+        for key in sorted(view.need.entries | {version.key for version in view.held})
+    ]
+    if wanted:
+        _take(views, await connection.fetch(_REDUCING, *_columns(wanted)))
+
+
+async def read_whole(connection: Connection, views: list[View]) -> None:
+    """All entries, or the state lines of all: only for a freeze, or an adoption said again."""
+    for view in views:
+        if view.need.whole and view.epoch >= 0:
+            _take(
+                [view],
+                await connection.fetch(
+                    "SELECT log_id, standing, counting FROM standing WHERE log_id = $1",
+                    view.log_id,
+                ),
+            )
+        if view.need.lines:
+            rows = await connection.fetch(
+                "SELECT issuer, entry_id, line FROM standing WHERE log_id = $1", view.log_id
+            )
+            view.lines = {(row["issuer"], row["entry_id"]): row["line"] for row in rows}
+
+
+_CLAIMS = """
+    SELECT t.* FROM unnest($1::text[]) AS x(key) JOIN fact_claim AS t ON t.key = x.key
+    UNION
+    SELECT t.* FROM unnest($2::text[]) AS x(id) JOIN fact_claim AS t ON t.entry_id = x.id
+"""
+
+
+async def read_claims(connection: Connection, views: list[View]) -> dict[str, dict[str, Claim]]:
+    found: dict[str, dict[str, Claim]] = {view.subject_id: {} for view in views}
+    keys = {key for view in views for key in view.need.claims}
+    ids = {entry_id for view in views for entry_id in view.need.claims_of}
+    if not keys and not ids:
+        return found
+    claims = {
+        row["key"]: Claim(
+            key=row["key"],
+            entry_id=row["entry_id"],
+            subject_id=row["subject_id"],
+            content=row["content"],
+            batch_id=row["batch_id"],
+            row_no=row["row_no"],
+        )
+        for row in await connection.fetch(_CLAIMS, sorted(keys), sorted(ids))
+    }
+    for view in views:
+        found[view.subject_id] = {
+            key: claim
+            for key, claim in claims.items()
+            if key in view.need.claims or claim.entry_id in view.need.claims_of
+        }
+    return found
+
+
+async def read_organisations(connection: Connection, views: list[View]) -> dict[str, Organisation]:
+    """The named recorders, and those of the named entries."""
+    ids = {each for view in views for each in view.need.organisations}
+    for view in views:
+        for known in view.known.values():
+            ids |= {each.version.organisation_id for each in known if each.version.organisation_id}
+    if not ids:
+        return {}
+    rows = await connection.fetch(
+        """SELECT t.id, t.state::text AS state FROM unnest($1::text[]) AS x(id)
+           JOIN aggregate AS t ON t.kind = 'organisation' AND t.id = x.id""",
+        sorted(ids),
+    )
+    kept = {row["id"]: kept_organisation(json.loads(row["state"])).organisation for row in rows}
+    return {key: organisation for key, organisation in kept.items() if organisation is not None}
+
+
+async def read_policies(connection: Connection) -> tuple[PolicyVersion, ...]:
+    """Every version of every recording and pair policy: a handful."""
+    rows = await connection.fetch(
+        "SELECT state::text AS state FROM aggregate WHERE kind = 'policy' ORDER BY id"
+    )
+    return tuple(
+        version for row in rows for version in kept_policy(json.loads(row["state"])).versions
+    )
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
