@@ -44,10 +44,10 @@ class BatchQueries:
             row = await connection.fetchrow(
                 """SELECT b.batch_id, b.kind, b.organisation_id, b.sheet_digest, b.opened_by,
                     b.opened_at, a.state -> 'sheet' ->> 'decision_id' AS decision_id,
-                    o.seat_region
+                    o.state -> 'organisation' ->> 'seat_region' AS seat_region
                 FROM batch AS b
                 JOIN aggregate AS a ON a.kind = 'batch' AND a.id = b.batch_id
-                LEFT JOIN organisation AS o ON o.organisation_id = b.organisation_id
+                LEFT JOIN aggregate AS o ON o.kind = 'organisation' AND o.id = b.organisation_id
                 WHERE b.batch_id = $1""",
                 batch_id,
             )
@@ -71,7 +71,8 @@ class BatchQueries:
                 f"""SELECT {_COLUMNS}, (SELECT count(*) FROM batch_row AS r
                     WHERE r.batch_id = batch.batch_id AND refused_reason IS NOT NULL) AS refused
                 FROM batch
-                WHERE batch_id = $1 AND ($2 = '{{*}}' OR organisation_id = ANY($2::text[]))""",
+                WHERE batch_id = $1
+                  AND ('*' = ANY($2::text[]) OR organisation_id = ANY($2::text[]))""",
                 batch_id,
                 list(organisations),
             )
@@ -83,7 +84,7 @@ class BatchQueries:
         async with self._database.reading() as connection:
             rows = await connection.fetch(
                 f"""SELECT {_COLUMNS} FROM batch
-                WHERE ($1 = '{{*}}' OR organisation_id = ANY($1::text[]))
+                WHERE ('*' = ANY($1::text[]) OR organisation_id = ANY($1::text[]))
                   AND (opened_at, batch_id) > ($2, $3)
                 ORDER BY opened_at, batch_id LIMIT $4""",
                 list(organisations),
@@ -101,7 +102,7 @@ class BatchQueries:
                 """SELECT row_no, state, subject_id, entry_id, minutes, reason, field, same_as_row,
                     refused_decision, refused_reason
                 FROM batch_row
-                WHERE batch_id = $1 AND row_no > $2
+                WHERE batch_id = $1 AND row_no > $2::int
                   AND ($3::text IS NULL OR state = $3
                        OR ($3 = 'refused' AND refused_reason IS NOT NULL))
                 ORDER BY row_no LIMIT $4""",

@@ -25,7 +25,7 @@ from services.records.domain.batches.state import (
 )
 from services.records.domain.dossiers.decider import decide as decide_dossier
 from services.records.domain.dossiers.events import EntryRecorded, LateChangeHeld
-from services.records.domain.dossiers.facts_of_service import wrong_reason
+from services.records.domain.dossiers.facts_of_service import judge_service, wrong_reason
 from services.records.domain.dossiers.finding import RESERVED
 from services.records.domain.dossiers.folding import City
 from services.records.domain.dossiers.recording import claim_keys, natural_key, record_service
@@ -41,7 +41,7 @@ from services.records.domain.rejections import (
     SameFactExists,
 )
 from shared.clock import local_day
-from shared.messages import Actor, Event, Rejection
+from shared.messages import Actor, Event, Grant, Rejection
 
 Ruling = tuple[Event, ...] | Rejection
 
@@ -172,20 +172,17 @@ def _repeat(command: c.ImportRow, dossier: Dossier) -> e.RowImported:
     assert record is not None
     keys, _ = claim_keys(record, natural_key(record))
     claim = next(claim for key in keys if (claim := dossier.window.claims.get(key)) is not None)
-    entry = dossier.window.cards.get((dossier_city(claim.entry_id), claim.entry_id))
+    # The same content has the same minutes: judged again, for that entry itself was not read.
+    judged = judge_service(record.facts, record.evidence_class, command.at)
+    assert not isinstance(judged, Rejection)
     return e.RowImported(
         batch_id=command.batch_id,
         row_no=command.row_no,
         subject_id=record.subject_id,
         entry_id=claim.entry_id,
-        minutes=entry.standing.minutes if entry else record.facts.minutes or 0,
+        minutes=judged.minutes,
         repeat=True,
     )
-
-
-def dossier_city(entry_id: str) -> str:
-    """The issuer that an entry's id begins with."""
-    return entry_id.rpartition("-")[0]
 
 
 def _close(batch: Batch, command: c.CloseBatch) -> Ruling:
@@ -248,13 +245,20 @@ def _reject(batch: Batch, sheet: Sheet, command: c.RejectBatch) -> Ruling:
                 e.BatchRejected(
                     batch_id=batch.batch_id,
                     reason_code=command.reason_code,
-                    decided_by=command.actor,
+                    decided_by=_withdrawing(sheet, command.actor),
                 ),
             )
         case Rejected():
             return ()
         case row:
             return r.BatchIsDecided(row.status)
+
+
+def _withdrawing(sheet: Sheet, actor: Actor) -> Actor:
+    """The opener takes back what nobody has approved: for these rows she acts as its approver."""
+    if actor.actor_id != sheet.opened_by or _approver(sheet, actor):
+        return actor
+    return Actor(actor.actor_id, (*actor.grants, Grant("approver", sheet.organisation_id)))
 
 
 def _revoke(batch: Batch, sheet: Sheet, command: c.RevokeBatch) -> Ruling:
