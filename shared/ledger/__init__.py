@@ -5,7 +5,8 @@ The one way through: read, decide, write once, commit; then answer (decisions/00
 
 from __future__ import annotations
 
-from shared.ledger.engine import Gate, Ledger
+from shared.ledger.engine import Ledger
+from shared.ledger.gate import Gate
 from shared.ledger.rows import EventRow, append_events, last_sequences
 from shared.ledger.types import (
     Accepted,

@@ -37,6 +37,7 @@ _ANSWERS = """
     FROM unnest($3::uuid[]) AS x(id) JOIN job AS t ON t.id = x.id AND t.state = 'waiting'
 """
 
+
 class Attempt:
     """One reading and deciding of a batch. Its methods are steps, so that tests can break one."""
 

@@ -1,9 +1,9 @@
-"""How do concurrent commands become few transactions, and what happens when one is lost?
+"""What happens between a batch's first reading and its commit, and when it is lost in between?
 
-Group commit: commands gather while earlier batches commit, two in flight, no linger. A batch
-commits whole or is read and decided again in a *new* transaction, under advisory locks: deciding
-again inside a transaction that has written would keep an id older than the change it follows, and
-the relay would publish out of order.
+Commands that travel together (``departures``) are one batch. It commits whole, or is read and
+decided again in a *new* transaction, under advisory locks: deciding again inside a transaction
+that has written would keep an id older than the change it follows, and the relay would publish out
+of order (decisions/0001).
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 import asyncpg
 
-from shared.ledger.batch import Attempt, ClaimTwice, Entry, Plan, answer_rows
+from shared.ledger.batch import Attempt
+from shared.ledger.deciding import answer_rows
+from shared.ledger.departures import Departures
+from shared.ledger.entries import ClaimTwice, Entry, Plan
+from shared.ledger.gate import Gate
 from shared.ledger.rows import Lost, write
 from shared.ledger.types import (
-    Accepted,
     Attachment,
     Conflict,
     Defect,
@@ -36,11 +37,6 @@ from shared.postgres import Connection, Database, advisory_key, as_unavailable, 
 from shared.postgres.database import CONNECT_SECONDS
 from shared.telemetry import describe
 
-BATCHES_IN_FLIGHT: Final = 2
-WHOLE_BATCHES_IN_FLIGHT: Final = 4
-COMMANDS_PER_BATCH: Final = 128
-# About two seconds of work at 4,000 commands/s; more only lengthens everybody's wait.
-QUEUE_LIMIT: Final = 8192
 ROUNDS_UNDER_LOCKS: Final = 3
 STICKY_SECONDS: Final = 5.0
 STICKY_LIMIT: Final = 4096
@@ -75,8 +71,7 @@ class Ledger:
         self.gate = gate or Gate()
         self._database = database
         self._domain = domain
-        self._queue: deque[_Ticket] = deque()
-        self._flights = _Flights()
+        self._departures = Departures(self._settle, self._whole)
         self._sticky: dict[str, float] = {}
         self._wake = wake or self._notify
         self._to_notify: set[str] = set()
@@ -90,8 +85,9 @@ class Ledger:
         Raises ``Unavailable`` (database away, contended beyond bounds, queue full, gate closed)
         and ``Defect``, or what ``decide`` or the store raised.
         """
+        self.gate.check()
         entry = Entry.of(self._domain, command, request, job)
-        return (await self._enqueue([entry], None))[0]
+        return (await self._departures.enqueue([entry], None))[0]
 
     async def run(
         self, commands: Sequence[Command], attachment: Attachment
@@ -103,8 +99,9 @@ class Ledger:
         or the defect, after two tries; ``ClaimTwice`` where two of its commands name one claim
         and the first took it: they belong in two batches.
         """
+        self.gate.check()
         entries = [Entry.of(self._domain, command, None, None) for command in commands]
-        outcomes = await self._enqueue(entries, attachment)
+        outcomes = await self._departures.enqueue(entries, attachment)
         return {
             command.command_id: outcome for command, outcome in zip(commands, outcomes, strict=True)
         }
@@ -130,8 +127,7 @@ class Ledger:
 
     async def close(self) -> None:
         """Waits for what is in the queue and in flight, at most as long as statements may take."""
-        while self._flights.tasks:
-            await asyncio.wait(set(self._flights.tasks))
+        await self._departures.empty()
         if self._notifying is not None:
             await asyncio.wait({self._notifying})
 
@@ -151,6 +147,12 @@ class Ledger:
         half = len(entries) // 2
         first = await self._settle(entries[:half], split=True)
         return first + await self._settle(entries[half:], split=True)
+
+    async def _whole(self, entries: list[Entry], attachment: Attachment | None) -> list[Outcome]:
+        try:
+            return await self._rounds(entries, attachment)
+        except (Lost, asyncpg.PostgresError) as error:
+            raise _told(error) from None
 
     async def _rounds(
         self, entries: list[Entry], attachment: Attachment | None, *, split: bool = False
@@ -317,6 +319,3 @@ def _told(error: Exception) -> Exception:
         told.__suppress_context__ = True
         return told
     return error
-
-
-__all__ = ["Accepted", "Gate", "Ledger"]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.ledger import Accepted, Ledger, Outcome, Request
-from shared.ledger.batch import Entry
+from shared.ledger.entries import Entry
 from shared.messages import Command, Rejection
 from shared.postgres import Database
 

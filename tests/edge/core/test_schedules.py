@@ -16,8 +16,9 @@ import asyncpg
 import pytest
 
 from shared.ledger import Accepted, Ledger, Outcome
-from shared.ledger.batch import Attempt, Entry, Plan, Reading
+from shared.ledger.batch import Attempt
 from shared.ledger.engine import _all
+from shared.ledger.entries import Entry, Plan, Reading
 from shared.ledger.types import Attachment, Conflict
 from shared.messages import Command
 from shared.postgres import Connection, Database
