@@ -9,7 +9,7 @@ from typing import Any
 
 from node.client import ServiceRefused
 from node.demo import reading
-from node.demo.cast import JINJIANG, Story
+from node.demo.cast import JINJIANG, YUZHONG, Story
 from node.demo.chongqing import registration_consent
 from node.demo.cities import City
 from node.demo.stage import POLL_SECONDS, CheckFailed, fields
@@ -157,8 +157,7 @@ def arrival(story: Story) -> None:
                 seen=len(here))
     services = [entry for entry in here if entry["kind"] == "service"]
     stage.check(all(entry["issuer"] == story.chongqing.node.code for entry in here)
-                and all(entry["recorder"]["organisation_id"] == story.organisation
-                        for entry in services),
+                and all(entry["organisation_id"] == story.organisation for entry in services),
                 "每条记录的记录地和记录单位都没有变",
                 "issuer and recorder of every entry are unchanged")
     star = stage.eventually(lambda: _recognised(story, city), "成都认可她在重庆得到的二星",
@@ -186,23 +185,22 @@ def late_hour(story: Story) -> None:
     before = reading.credited(reading.dossier(story, new))
     day = story.today - timedelta(days=55)
     body = {
-        "subject_id": story.subject, "evidence_class": "leader_entry",
-        "organisation_id": story.organisation,
-        "facts": {
-            "activity_name": "社区图书漂流", "category": "service",
-            "place": {"region_code": "500103", "name": "解放碑街道"},
-            "started_at": f"{day.isoformat()}T02:00:00Z",
-            "ended_at": f"{day.isoformat()}T03:00:00Z", "content": "整理漂流书架"}}
-    key = f"late-{story.subject}"
-    told = story.recorder(old).post("/entries", body, key=key)
-    stage.answer(f"{old.name} POST /entries", told)
-    again = story.recorder(old).post("/entries", body, key=key)
+        "evidence_class": "leader_entry", "organisation_id": story.organisation,
+        "activity_name": "社区图书漂流", "content": "整理漂流书架",
+        "place": {"region_code": YUZHONG, "name": "解放碑街道"},
+        "started_at": f"{day.isoformat()}T02:00:00Z",
+        "ended_at": f"{day.isoformat()}T03:00:00Z"}
+    key, path = f"late-{story.subject}", f"/dossiers/{story.subject}"
+    told = story.recorder(old).post(f"{path}/services", body, key=key)
+    shown = ("entry_id", "state", "minutes", "late", "held")
+    stage.answer(f"{old.name} POST {path}/services", fields(told, *shown))
+    again = story.recorder(old).post(f"{path}/services", body, key=key)
     stage.check(again["entry_id"] == told["entry_id"], "重发同一请求,还是同一条",
                 "the same request again is the same entry", seen=again)
     story.late_entry = told["entry_id"]
-    told = story.approver(old).post(f"/entries/{story.late_entry}/approve",
-                                    {"subject_id": story.subject})
-    stage.answer(f"{old.name} POST /entries/…/approve", told)
+    told = story.approver(old).post(
+        f"{path}/entries/{old.node.code}/{story.late_entry}/approve")
+    stage.answer(f"{old.name} POST …/approve", fields(told, *shown))
     stage.eventually(
         lambda: reading.credited(reading.dossier(story, new)) == before + LATE_MINUTES,
         f"成都计入 {before} + {LATE_MINUTES} 分钟", f"Chengdu credits {before} + {LATE_MINUTES}",

@@ -25,7 +25,8 @@ def dossier(story: Story, city: City, index: int = 0) -> dict[str, Any] | None:
 
 def entries(story: Story, city: City, index: int = 0) -> list[dict[str, Any]]:
     """Every entry of a volunteer, as she sees it."""
-    return story.volunteer(city, "records", index).pages("/dossier/entries")
+    return story.volunteer(city, "records", index).pages(
+        f"/dossiers/{story.subjects[index]}/entries")
 
 
 def credited(found: dict[str, Any] | None) -> int:
