@@ -12,7 +12,7 @@ from services.registry.domain.applicants.commands import RegisterApplicant
 from services.registry.domain.codes.commands import CheckIdentity
 from services.registry.domain.consents import ConsentAsked, Rules, TextInForce
 from services.registry.domain.documents import Document
-from services.registry.domain.identity import Secrets, proof
+from services.registry.domain.identity import Secrets, identity_bytes, proof
 from services.registry.domain.idnumbers import check_character
 from services.registry.domain.organisations.commands import RegisterOrganisation
 from services.registry.domain.people import (
@@ -169,7 +169,9 @@ def organisation(**changes: Any) -> RegisterOrganisation:
     return RegisterOrganisation(**meta(changes.pop("actor", OFFICER)), **fields | changes)
 
 
-SECRETS = Secrets(b"k" * 32, (b"identity",))
+# As the vault would tell them of her: a batch may read them there.
+IDENTITY = identity_bytes("李华", "RIC", number())
+SECRETS = Secrets(b"k" * 32, (IDENTITY,))
 
 
 def take_code(
@@ -194,7 +196,7 @@ def check_identity(transfer_id: str = T1, at: datetime = AT, **changes: Any) -> 
     fields: dict[str, Any] = {
         "transfer_id": transfer_id,
         "code_id": CODE,
-        "proof": proof(SECRETS.key, transfer_id, "500000", CHENGDU, b"identity"),
+        "proof": proof(SECRETS.key, transfer_id, "500000", CHENGDU, IDENTITY),
         "purpose": "move",
         "origin": "500000",
         "destination": CHENGDU,
