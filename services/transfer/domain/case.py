@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from services.transfer.domain.blocks import Subject, Supplement
 from services.transfer.domain.certificates import seal_of
 from services.transfer.domain.commands import TakeMessage, TakeStatusReply, TransferCommand
 from services.transfer.domain.custody import Custody, RequestLog
 from services.transfer.domain.envelopes import Envelope
-from services.transfer.domain.state import State, Subject, Supplement, subject_of
+from services.transfer.domain.state import State, subject_of
 
 if TYPE_CHECKING:
     from services.transfer.domain.draft import Draft

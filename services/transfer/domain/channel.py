@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from services.transfer.domain import events, steps
+from services.transfer.domain.blocks import Inflow, Outflow, Supplement
 from services.transfer.domain.case import Case, EntryKey
 from services.transfer.domain.codes import supplement_digest
 from services.transfer.domain.draft import Draft
-from services.transfer.domain.state import Inflow, Outflow, Supplement
 from shared import merkle
 from shared.canonical import canonical, digest
 

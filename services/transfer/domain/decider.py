@@ -10,7 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.transfer.domain import commands, destination_table, origin_table, steps
+from services.transfer.domain import (
+    commands,
+    destination_table,
+    office_commands,
+    origin_table,
+    steps,
+)
 from services.transfer.domain.case import Case, File, Office, Row
 from services.transfer.domain.custody import Custody, RequestLog
 from services.transfer.domain.draft import Draft, link_of
@@ -171,7 +177,7 @@ def _seen(file: File, seq: int) -> File:
 
 
 def sign_genesis(
-    office: Office, custody: Custody | None, command: commands.SignGenesis
+    office: Office, custody: Custody | None, command: office_commands.SignGenesis
 ) -> tuple[Event, ...] | Rejection:
     """A dossier opened here gets its first certificate; one that has a chain is silence."""
     known = custody or Custody(subject_id=command.subject_id)
@@ -197,7 +203,9 @@ def sign_genesis(
     )
 
 
-def close_subject(custody: Custody | None, command: commands.CloseSubject) -> tuple[Event, ...]:
+def close_subject(
+    custody: Custody | None, command: office_commands.CloseSubject
+) -> tuple[Event, ...]:
     """Death closes a dossier to moves for good; a suspension ends the one under way."""
     known = custody or Custody(subject_id=command.subject_id)
     changed = replace(
@@ -221,7 +229,9 @@ def close_subject(custody: Custody | None, command: commands.CloseSubject) -> tu
     return events
 
 
-def note_policy(versions: Mapping[str, Any], command: commands.NotePolicy) -> tuple[Event, ...]:
+def note_policy(
+    versions: Mapping[str, Any], command: office_commands.NotePolicy
+) -> tuple[Event, ...]:
     """A version that is here already is silence."""
     if str(command.version) in versions:
         return ()
@@ -237,7 +247,9 @@ def note_policy(versions: Mapping[str, Any], command: commands.NotePolicy) -> tu
     )
 
 
-def raise_barrier(barrier: Mapping[str, Any], command: commands.RaiseBarrier) -> tuple[Event, ...]:
+def raise_barrier(
+    barrier: Mapping[str, Any], command: office_commands.RaiseBarrier
+) -> tuple[Event, ...]:
     """It only rises."""
     if barrier.get("incarnation", 0) >= command.incarnation:
         return ()

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from services.transfer.domain import channel, endings, events, steps
 from services.transfer.domain import destination_guards as guards
+from services.transfer.domain.blocks import Certificate
 from services.transfer.domain.custody import Custody
 from services.transfer.domain.draft import Draft, link_of
-from services.transfer.domain.state import Activating, Active, Certificate, Settled
+from services.transfer.domain.state import Activating, Active, Settled
 from shared.canonical import digest
 from shared.clock import wire
 

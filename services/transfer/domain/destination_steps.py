@@ -8,25 +8,13 @@ from typing import Any
 
 from services.transfer.domain import channel, endings, events, steps
 from services.transfer.domain import destination_guards as guards
+from services.transfer.domain.blocks import Course, Offer, Request, Subject, Vote, Wire
 from services.transfer.domain.certificates import CONSENT_DOMAIN
 from services.transfer.domain.custody import Custody
 from services.transfer.domain.draft import Draft, instant, link_of
 from services.transfer.domain.envelopes import message_id
 from services.transfer.domain.refusals import GROUNDS
-from services.transfer.domain.state import (
-    Accepted,
-    Applied,
-    Course,
-    InDoubt,
-    Offer,
-    Receiving,
-    Request,
-    Staging,
-    Subject,
-    Verifying,
-    Vote,
-    Wire,
-)
+from services.transfer.domain.state import Accepted, Applied, InDoubt, Receiving, Staging, Verifying
 from shared.clock import local_day, wire
 
 REQUEST_LIFE = timedelta(days=3)

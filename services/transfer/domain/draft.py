@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from services.transfer.domain import envelopes, events, steps
+from services.transfer.domain.blocks import Certificate, Course
 from services.transfer.domain.case import Case, Row
 from services.transfer.domain.certificates import CERTIFICATE_DOMAIN, ENVELOPE_DOMAIN
 from services.transfer.domain.commands import TYPES
 from services.transfer.domain.custody import Custody, Link
-from services.transfer.domain.state import Certificate, Course, State, advance, subject_of
+from services.transfer.domain.state import State, advance, subject_of
 from shared.canonical import canonical, digest
 from shared.clock import wire
 from shared.messages import Event

@@ -11,10 +11,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from services.transfer.domain import events, steps
+from services.transfer.domain.blocks import Certificate, Refusal, Subject
 from services.transfer.domain.draft import Draft
 from services.transfer.domain.events import Hold, Role
 from services.transfer.domain.refusals import GROUNDS
-from services.transfer.domain.state import Aborted, Certificate, Refusal, Refused, Subject
+from services.transfer.domain.state import Aborted, Refused
 from shared.clock import local_day, wire
 
 APPEAL_WORKING_DAYS = 15

@@ -9,22 +9,12 @@ from typing import Any
 
 from services.transfer.domain import channel, endings, events, steps
 from services.transfer.domain import origin_guards as guards
+from services.transfer.domain.blocks import Course, Freeze, Offer, Request, Subject, Wire
 from services.transfer.domain.certificates import EMPTY_ROOT, NO_MINUTES, POINTER_DOMAIN
 from services.transfer.domain.custody import Custody, Link
 from services.transfer.domain.draft import Draft, instant, link_of
 from services.transfer.domain.envelopes import PROTOCOL
-from services.transfer.domain.state import (
-    Admitted,
-    Course,
-    Freeze,
-    Frozen,
-    Offer,
-    Offered,
-    Request,
-    Requested,
-    Subject,
-    Wire,
-)
+from services.transfer.domain.state import Admitted, Frozen, Offered, Requested
 from shared.clock import local_day, wire
 
 RECEIPT_LIFE = timedelta(days=3)

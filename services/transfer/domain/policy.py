@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.transfer.domain import commands, facts
+from services.transfer.domain import commands, facts, office_commands
 from services.transfer.domain.events import Hold, Role
 from shared.ids import fact_command_id
 from shared.messages import Actor, Command
@@ -71,7 +71,7 @@ def react(fact: object, origin: Origin) -> tuple[Command, ...]:
             return _policy(fact, origin)
         case facts.VolunteerDied():
             return (
-                commands.CloseSubject(
+                office_commands.CloseSubject(
                     **origin.meta("close", fact.subject_id, None),
                     subject_id=fact.subject_id,
                     cause="died",
@@ -79,7 +79,7 @@ def react(fact: object, origin: Origin) -> tuple[Command, ...]:
             )
         case facts.VolunteerSuspended():
             return (
-                commands.CloseSubject(
+                office_commands.CloseSubject(
                     **origin.meta("suspend", fact.subject_id, None),
                     subject_id=fact.subject_id,
                     cause="suspended",
@@ -94,7 +94,7 @@ def _policy(fact: facts.PolicyPublished, origin: Origin) -> tuple[Command, ...]:
     if fact.kind != PAIR_POLICY:
         return ()
     return (
-        commands.NotePolicy(
+        office_commands.NotePolicy(
             **origin.meta("policy", f"{fact.policy_id}:{fact.version}", None),
             policy_id=fact.policy_id,
             version=fact.version,

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from services.transfer.domain.blocks import Supplement
 from services.transfer.domain.custody import Custody, RequestLog
 from services.transfer.domain.events import Role
-from services.transfer.domain.state import State, Supplement
+from services.transfer.domain.state import State
 from shared.messages import Event
 
 

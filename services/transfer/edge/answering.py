@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from services.transfer.domain import commands, envelopes
+from services.transfer.domain import commands, envelopes, office_commands
 from services.transfer.domain.envelopes import Envelope
 from services.transfer.edge.inbox import ACTOR, ROLES
 from services.transfer.edge.store import Moves
@@ -153,7 +153,7 @@ class Answers:
     async def _bar(self, query: Envelope) -> None:
         """The barrier first; then what the asker has forgotten is aborted (O34)."""
         await self._submit(
-            commands.RaiseBarrier(
+            office_commands.RaiseBarrier(
                 command_id=self._id(query, "barrier"),
                 actor=ACTOR,
                 at=self._clock.now(),

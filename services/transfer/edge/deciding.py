@@ -12,7 +12,7 @@ from typing import Any
 
 from services.transfer.contract.topics import ENDINGS, TRANSFERS
 from services.transfer.contract.types import topic_of
-from services.transfer.domain import commands, decider, events, steps, timers
+from services.transfer.domain import commands, decider, events, office_commands, steps, timers
 from services.transfer.domain.case import File, Office
 from services.transfer.domain.custody import Custody, RequestLog
 from services.transfer.domain.events import Role
@@ -52,11 +52,11 @@ class TransferDomain:
         match command:
             case commands.TransferCommand():
                 return self._reach_of_move(command)
-            case commands.SignGenesis() | commands.CloseSubject():
+            case office_commands.SignGenesis() | office_commands.CloseSubject():
                 return Reach(targets=(custody_target(command.subject_id),))
-            case commands.NotePolicy():
+            case office_commands.NotePolicy():
                 return Reach(targets=(Target("policy", command.policy_id),))
-            case commands.RaiseBarrier():
+            case office_commands.RaiseBarrier():
                 return Reach(targets=(Target("barrier", command.city),))
         raise TypeError(f"{type(command).__name__} is no command of this service")
 
@@ -100,13 +100,13 @@ class TransferDomain:
                 log = next((s for s in states[1:] if isinstance(s, RequestLog)), RequestLog())
                 office = replace(self.office, incarnation=states[0].window.incarnation)
                 return decider.decide(office, states[0], custody, log, command)
-            case commands.SignGenesis():
+            case office_commands.SignGenesis():
                 return decider.sign_genesis(self.office, states[0], command)
-            case commands.CloseSubject():
+            case office_commands.CloseSubject():
                 return decider.close_subject(states[0], command)
-            case commands.NotePolicy():
+            case office_commands.NotePolicy():
                 return decider.note_policy(states[0], command)
-            case commands.RaiseBarrier():
+            case office_commands.RaiseBarrier():
                 return decider.raise_barrier(states[0], command)
         raise TypeError(f"{type(command).__name__} is no command of this service")
 

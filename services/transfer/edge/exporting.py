@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from services.transfer.domain import commands
+from services.transfer.domain import office_commands
 from services.transfer.edge.inbox import ACTOR
 from services.transfer.edge.records import Records, line
 from services.transfer.edge.store import Moves
@@ -53,7 +53,7 @@ class Exports:
         """A dossier opened here gets its genesis certificate at its first export."""
         at = self._clock.now()
         outcome = await self._ledger().submit(
-            commands.SignGenesis(
+            office_commands.SignGenesis(
                 command_id=request_command_id("transfer", "genesis", f"{subject_id}:{at}"),
                 actor=ACTOR,
                 at=at,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from services.transfer.domain import steps
-from services.transfer.domain.state import Supplement
+from services.transfer.domain.blocks import Supplement
 from shared.messages import Event
 
 # Bodies, bytes and whole states have tables of their own; the trail names them by digest.

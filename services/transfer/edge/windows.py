@@ -8,8 +8,9 @@ from datetime import date
 from typing import Any
 
 from services.transfer.domain import commands
+from services.transfer.domain.blocks import Supplement
 from services.transfer.domain.case import File, Office, PairPolicy, Window
-from services.transfer.domain.state import State, Supplement
+from services.transfer.domain.state import State
 from services.transfer.edge import codec
 from shared.clock import local_day
 from shared.ledger import Target
