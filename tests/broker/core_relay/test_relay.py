@@ -60,24 +60,72 @@ async def test_events_arrive_with_their_envelope_and_in_the_order_of_their_key(n
     assert [one.key for one in node.seen(GROUPS)] == ["g"]
 
 
-async def test_a_topic_made_anew_is_published_again(node: Node) -> None:  # F31, B46
-    async with running(node.relay()):
-        for n in range(1, 21):
-            await node.ledger.submit(add(f"c{n % 3}", n))
-        await node.published()
-    before = {one.event_id for one in node.seen()}
-    drop_topics(node.bootstrap, node.name, TOPICS)
-    make_topics(node.bootstrap, node.name, TOPICS)
-    async with running(node.relay()):
-        await node.ledger.submit(add("c0", 100))
-        await eventually(lambda: len(node.seen()) >= 21, "everything stands in the new topic")
-        await node.published()
+async def twenty_published(node: Node) -> set[str]:
+    for n in range(1, 21):
+        await node.ledger.submit(add(f"c{n % 3}", n))
+    await node.published()
+    return {one.event_id for one in node.seen()}
+
+
+def assert_taken_whole(node: Node, before: set[str]) -> None:
+    """A reader that passes repeats gets all, in order."""
     seen = node.seen()
     assert before < {one.event_id for one in seen}
-    assert all(
-        in_order_from_the_last_gap(numbers) == list(range(1, max(numbers) + 1))
-        for numbers in sequences(seen).values()
-    )
+    for numbers in sequences(seen).values():
+        assert in_order_from_the_last_gap(numbers) == list(range(1, max(numbers) + 1))
+
+
+@pytest.mark.parametrize("meanwhile", ["the relay stands still", "the relay runs"])
+async def test_a_topic_made_anew_is_published_again(node: Node, meanwhile: str) -> None:  # F31, B46
+    async with running(node.relay()):
+        before = await twenty_published(node)
+        if meanwhile == "the relay runs":
+            drop_topics(node.bootstrap, node.name, TOPICS)
+            make_topics(node.bootstrap, node.name, TOPICS)
+            await node.ledger.submit(add("c0", 100))
+            await eventually(lambda: seen_all(node, 21), "everything stands in the new topic")
+            await node.published()
+    if meanwhile == "the relay stands still":
+        drop_topics(node.bootstrap, node.name, TOPICS)
+        make_topics(node.bootstrap, node.name, TOPICS)
+        async with running(node.relay()):
+            await node.ledger.submit(add("c0", 100))
+            await eventually(lambda: seen_all(node, 21), "everything stands in the new topic")
+            await node.published()
+    assert_taken_whole(node, before)
+
+
+async def seen_all(node: Node, count: int) -> bool:
+    return len({one.event_id for one in await asyncio.to_thread(node.seen)}) >= count
+
+
+async def test_publishing_again_goes_on_where_a_crash_cut_it_off(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BATCH_EVENTS", 4)
+    async with running(node.relay()):
+        before = await twenty_published(node)
+    drop_topics(node.bootstrap, node.name, TOPICS)
+    make_topics(node.bootstrap, node.name, TOPICS)
+    await node.ledger.submit(add("c0", 100))
+
+    class Dies(Relay):
+        sends = 0
+
+        async def _send(self, rows: list[Any]) -> Any:
+            self.sends += 1
+            if self.sends == 3:
+                raise RuntimeError("the process dies here")
+            return await super()._send(rows)
+
+    dies = Dies(node.database, node.bootstrap, node=node.name, service="counter")
+    with pytest.raises(RuntimeError, match="dies here"):
+        await asyncio.wait_for(dies.run(), 20)
+    assert len(node.seen()) == 8
+    async with running(node.relay()):
+        await node.published()
+    assert_taken_whole(node, before)
+    assert len(node.seen()) == 21, "what was sent before the crash need not come again"
 
 
 async def test_a_topic_is_published_again_when_asked_for(node: Node) -> None:
