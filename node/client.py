@@ -24,7 +24,10 @@ class ServiceRefused(Failure):
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status = status
         self.problem = dict(problem)
-        text = f"{problem.get('title') or status}: {problem.get('detail') or ''}".rstrip(": ")
+        title, detail = str(problem.get("title") or status), str(problem.get("detail") or "")
+        # A detail often begins with what the title says.
+        text = detail if detail.startswith(title.rstrip("。.")) else f"{title}: {detail}"
+        text = text.rstrip(": ")
         super().__init__(Exit.UNAVAILABLE if status == 503 else Exit.REFUSED, text, text)
 
     @property

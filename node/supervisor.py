@@ -219,11 +219,12 @@ class Supervisor:
         for watch in reversed(self.watches):
             if watch.member.child is None:
                 continue
+            begun = time.monotonic()
             if self.asked_to_stop > asked:  # a second Ctrl-C: no more patience
                 watch.member.kill()
             else:
                 watch.member.stop()
-            self.say(f"{watch.member.name} stopped")
+            self.say(f"{watch.member.name} stopped after {time.monotonic() - begun:.1f} s")
             self._save()
 
     def _save(self) -> None:

@@ -69,7 +69,9 @@ def _run(pair: tuple[City, City], data: Path, begun: float, *, stays: bool) -> i
     heard = Subscriber()
     flow = Flow([city.node for city in pair], heard.take)
     stage = Stage(flow)
-    story = Story(stage, first, second, today, data / "files", list(persons.people(today)), heard)
+    work = data / "files"
+    work.mkdir()
+    story = Story(stage, first, second, today, work, list(persons.people(today)), heard)
     stage.console.print(say(
         f"两座城市各自的 Kafka、PostgreSQL 和四个服务已就绪,用时 {time.monotonic() - begun:.0f} 秒",
         f"two cities run, each with its own Kafka, PostgreSQL and four services, after "

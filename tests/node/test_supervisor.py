@@ -97,7 +97,8 @@ def test_ctrl_c_stops_in_the_reverse_order_of_the_start(supervised: Running) -> 
     supervised.process.send_signal(signal.SIGINT)
     output = supervised.finish()
     assert supervised.process.returncode == 0
-    assert output.splitlines()[-2:] == ["kafka stopped", "postgres stopped"]
+    assert [row.partition(" ")[0] for row in output.splitlines()[-2:]] == ["kafka", "postgres"]
+    assert output.count("stopped after") == 2
     assert supervised.state()["phase"] == "stopped"
     assert all(row["pid"] is None for row in supervised.state()["processes"])
 
