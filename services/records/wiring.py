@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,15 +10,20 @@ from fastapi import APIRouter, FastAPI
 
 from services.records.contract.topics import TOPICS
 from services.records.domain.dossiers.folding import City
-from services.records.edge import agents, api, internal, jobs
+from services.records.edge import agents, api, batches_api, internal, jobs
+from services.records.edge.batch_jobs import BatchJobs
+from services.records.edge.batches import DECIDE_JOB, BatchPart
+from services.records.edge.batches_queries import BatchQueries
 from services.records.edge.copies import ORGANISATION, POLICY, KeepingPart
 from services.records.edge.directory import DirectoryFile
 from services.records.edge.dossiers import DossierPart
+from services.records.edge.persons import Persons
 from services.records.edge.quarantine import Quarantine
 from services.records.edge.queries import Queries
 from services.records.edge.stagings import StagingPart
 from services.records.edge.store import RecordsDomain
 from services.records.settings import Settings
+from shared.jobs import JobHandler
 from shared.roles import Chore, Parts, Service
 from shared.signing import Signer, load_signing_key
 
@@ -35,13 +41,7 @@ def assemble(settings: Settings) -> Service:
         api=_api,
         internal=_internal,
         sources=lambda parts: agents.sources(parts.digest_key),
-        jobs=lambda parts: jobs.handlers(
-            parts.database,
-            lambda: parts.neighbour("transfer"),
-            _directory(parts),
-            parts.clock,
-            parts.node,
-        ),
+        jobs=_jobs,
         chores=_chores,
     )
 
@@ -53,7 +53,13 @@ def _domain(parts: Parts) -> RecordsDomain:
         Signer.of(parts.node, load_signing_key(parts.keys / "head.key")),
     )
     parts.kept["dossiers"] = dossiers
-    return RecordsDomain(dossiers, StagingPart(), KeepingPart(ORGANISATION), KeepingPart(POLICY))
+    return RecordsDomain(
+        dossiers,
+        StagingPart(),
+        KeepingPart(ORGANISATION),
+        KeepingPart(POLICY),
+        BatchPart(dossiers.city, dossiers),
+    )
 
 
 def _queries(parts: Parts) -> Queries:
@@ -61,7 +67,23 @@ def _queries(parts: Parts) -> Queries:
 
 
 def _api(parts: Parts) -> FastAPI:
-    return api.build(parts, parts.ledger, _queries(parts))
+    app = api.build(parts, parts.ledger, _queries(parts))
+    persons = Persons(lambda: parts.neighbour("registry"))
+    batches = BatchQueries(parts.database, parts.node)
+    app.include_router(batches_api.router(parts.ledger, batches, persons))
+    return app
+
+
+def _jobs(parts: Parts) -> Mapping[str, JobHandler]:
+    of_dossiers = jobs.handlers(
+        parts.database,
+        lambda: parts.neighbour("transfer"),
+        _directory(parts),
+        parts.clock,
+        parts.node,
+    )
+    batches = BatchJobs(parts.database, parts.clock, parts.node)
+    return {**of_dossiers, DECIDE_JOB: batches.decide}
 
 
 def _internal(parts: Parts) -> APIRouter:

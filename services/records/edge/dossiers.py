@@ -87,6 +87,10 @@ class DossierPart:
         self._signed: dict[str, str] = {}
 
     @property
+    def city(self) -> City:
+        return self._city
+
+    @property
     def node(self) -> str:
         return self._city.node
 
