@@ -17,8 +17,10 @@ from services.records.domain.dossiers.decider import decide
 from services.records.domain.dossiers.evolve import absent, evolve
 from services.records.domain.dossiers.folding import City
 from services.records.domain.dossiers.state import Dossier, Window
+from services.records.domain.entries import Version, read_body
 from services.records.domain.knowledge import Organisation, PolicyVersion, Sanction
 from services.records.domain.staging.state import StagingView, Unheard
+from shared.canonical import digest
 from shared.messages import Actor, Event, Grant, Rejection, system
 from shared.working_days import load_calendar
 
@@ -321,6 +323,56 @@ def judged(version: Any, code: str | None = None) -> c.JudgedEntry:
         digest=version.digest,
         code=code,
     )
+
+
+def foreign_version(
+    entry: str = "birch-01M4PSZ9M04JKNBNRKBQFY684T", version: int = 1, **changes: Any
+) -> Version:
+    """A service of two hours that the city birch recorded, approved unless told otherwise."""
+    state = changes.pop("state", "approved")
+    body: dict[str, Any] = {
+        "v": "entry/1",
+        "kind": "service",
+        "issuer": "birch",
+        "subject_id": LI_HUA,
+        "entry_id": entry,
+        "version": version,
+        "state": state,
+        "minutes": 120,
+        "counted_minutes": 120 if state == "approved" else 0,
+        "occurred_on": "2026-09-19",
+        "recorded_at": "2026-09-20T03:00:00Z",
+        "reason": None if version == 1 else "approved",
+        "detail": {
+            "recorder": {"organisation_id": "org-birch", "name": "x"},
+            "evidence_class": "auto_qr",
+            "source": {"system": "birch", "id": None},
+            "body": {
+                "category": "service",
+                "field_code": "elderly_care",
+                "started_at": "2026-09-19T02:00:00Z",
+                "ended_at": "2026-09-19T04:00:00Z",
+                "place": {"region_code": "510104"},
+            },
+        },
+        "salt": "0" * 32,
+        **changes,
+    }
+    return read_body(body, digest(body))
+
+
+def shown(version: Version, until: str) -> Version:
+    """The version with which an entry is shown until a day."""
+    assert version.body is not None
+    detail = {**version.body["detail"], "publicity": {"until": until}}
+    body = {
+        **version.body,
+        "version": version.version + 1,
+        "state": "publicised",
+        "reason": "shown",
+        "detail": detail,
+    }
+    return read_body(body, digest(body))
 
 
 def _key(of: Any) -> tuple[str, str]:

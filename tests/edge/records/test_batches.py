@@ -99,7 +99,9 @@ _MADE: dict[str, Any] = {
     "revoke": _one("revoke"),
     "correct": _correct,
     "train": lambda draw, story: story.training(minutes=draw(st.sampled_from([60, 90]))),
-    "star": lambda draw, story: story.star(award_id=draw(st.sampled_from(["a", "b"]))),
+    "star": lambda draw, story: story.star(
+        award_id=f"{draw(st.sampled_from([0, 1]))}/{story.subject}"
+    ),
     "freeze": lambda draw, story: story.freeze(
         draw(st.sampled_from([w.T1, w.T2])), epoch=_epoch(draw)
     ),
@@ -147,4 +149,3 @@ async def test_the_database_decides_as_the_story_in_memory(
             story.does(command)
         else:
             assert outcome == ruling
-
