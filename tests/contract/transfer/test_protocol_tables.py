@@ -92,6 +92,23 @@ def test_a_message_lives_as_long_as_its_type_allows() -> None:  # transfer 4
     assert set(MEMBERS) - minute == E1_TYPES
 
 
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (None, None),
+        ([], None),
+        ("x", None),
+        ({}, "body"),
+        ({"body": {}, "sig": ""}, "kid"),
+        ({"body": {}, "kid": ""}, "sig"),
+        ({"body": [], "kid": "", "sig": ""}, "body"),
+        ({"body": None, "kid": "", "sig": "", "more": 1}, None),
+    ],
+)
+def test_an_envelope_has_three_members(value: Any, field: str | None) -> None:  # check 8
+    assert judge_envelope(value) == (False, field)
+
+
 def changed(content: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """A copy with one member changed; ``*`` stands for the first item of a list."""
     copied = copy.deepcopy(content)
@@ -179,6 +196,7 @@ def test_members_keep_their_limits(
         (REFUSED | {"code": "TR-205", "class": "T", "retry_after_seconds": 2_592_000}, "O", None),
         (REFUSED | {"code": "TR-205", "class": "T", "retry_after_seconds": 2_592_001}, "O",
          "content.retry_after_seconds"),
+        (REFUSED | {"code": "TR-205", "class": "T", "retry_after_seconds": 60}, "O", None),
         (REFUSED | {"code": "TR-305", "class": "T", "hold": HELD}, "O", None),
         (REFUSED | {"code": "TR-305", "class": "T", "hold": HELD | {"authority": "a" * 101}}, "O",
          "content.hold.authority"),

@@ -154,6 +154,12 @@ async def test_only_an_older_directory_is_looked_at_again(
         (lambda node: node["keys"][0].update(alg="RSA"), "keys.alg"),
         (lambda node: node.update(status="gone"), "status"),
         (lambda node: node.pop("seal_keys"), "seal_keys"),
+        (lambda node: node.update(protocols=[]), "protocols"),
+        (lambda node: node.update(protocols=["jiexu/1.0"] * 9), "protocols"),
+        (lambda node: node.update(suites=["x" * 41]), "suites"),
+        (lambda node: node.update(keys=[]), "keys"),
+        (lambda node: node["keys"][0].update(uses=[]), "uses"),
+        (lambda node: node.update(tls_client_sha256=["0" * 63]), "tls_client_sha256"),
     ],
 )
 def test_a_directory_has_its_form(spoil: Any, names: str) -> None:  # 2.7, separation of keys
