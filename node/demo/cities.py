@@ -6,7 +6,7 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,12 +92,15 @@ class City:
         return give
 
 
-def make(root: Path) -> tuple[City, City]:
-    """Make both nodes anew below ``root``: data, keys, and one directory signed for both."""
+def make(root: Path, base_ports: Iterable[int] = BASE_PORTS) -> tuple[City, City]:
+    """Make both nodes anew below ``root``: data, keys, and one directory signed for both.
+
+    They listen from the first of ``base_ports`` whose range is free. Raises ``NoPorts``.
+    """
     if root.exists():
         shutil.rmtree(root)
     root.mkdir(parents=True)
-    base = _free_base()
+    base = _free_base(base_ports)
     now = datetime.now(UTC)
     made = [
         making.make(root, code, zh, at=now, name_en=en, base_port=base + 100 * index,
@@ -115,13 +118,13 @@ def welcome(node: Node, content: dict[str, Any]) -> Node:
     return node.changed(extra={**node.extra, "JIEXU_WELCOME": str(path)})
 
 
-def _free_base() -> int:
-    for base in BASE_PORTS:
+def _free_base(base_ports: Iterable[int]) -> int:
+    for base in base_ports:
         if not any(port_is_taken(base + shift + offset)
                    for shift in (0, 100) for offset in (*range(1, 5), *range(11, 15), 23, 30, 31,
                                                         40)):
             return base
-    raise NoPorts(f"no free ports from {BASE_PORTS.start} to {BASE_PORTS.stop}")
+    raise NoPorts("every range of ports that was looked at is taken")
 
 
 def progress_line(state: dict[str, Any]) -> str:
