@@ -384,3 +384,13 @@ def names(events: tuple[Event, ...]) -> list[str]:
 
 
 __all__ = [name for name in dir() if not name.startswith("_")] + ["e"]
+
+
+def finish_freeze(story: Story, state_digest: str, transfer_id: str = T1) -> c.FinishFreeze:
+    """What the job of a large dossier brings back."""
+    return c.FinishFreeze(
+        subject_id=story.subject,
+        transfer_id=transfer_id,
+        state_digest=state_digest,
+        **story.common(SYSTEM),
+    )
