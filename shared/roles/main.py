@@ -74,12 +74,14 @@ async def provision(service: Service) -> None:
     url = settings.database_url.get_secret_value()
     async with asyncio.timeout(PROVISION_SECONDS):
         revisions = await _reached(lambda: migrate(url, service.name, service.migrations))
-        made = await asyncio.to_thread(
-            create_topics,
-            settings.kafka_bootstrap,
-            settings.node,
-            with_dead_letters(service.name, service.topics),
-            replication=settings.topic_replication,
+        made = await _reached(
+            lambda: asyncio.to_thread(
+                create_topics,
+                settings.kafka_bootstrap,
+                settings.node,
+                with_dead_letters(service.name, service.topics),
+                replication=settings.topic_replication,
+            )
         )
         _LOG.info("provisioned", revisions=list(revisions), topics=list(made))
         if service.provision is not None:
@@ -103,7 +105,7 @@ async def _provide(service: Service) -> None:
 
 
 async def _reached(work: Callable[[], Awaitable[T]]) -> T:
-    """Waits for a database that is still starting; the caller bounds how long."""
+    """Waits for a database or broker that is still starting or busy; the caller bounds how long."""
     while True:
         try:
             return await work()

@@ -6,6 +6,7 @@ told. Nothing is lost, nothing is doubled, and what was answered stands.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -25,9 +26,12 @@ from node.client import Api, ServiceRefused
 from node.demo import people as cast
 from node.demo.cities import City, make
 from node.keys import moment
-from node.layout import SERVICES
+from node.layout import DATABASE, POSTGRES, SERVICES, Node
+from node.postgres import EmbeddedPostgres
 from node.sheets.cells import SHANGHAI
 from node.terminal import Failure
+from tests.support import auditor
+from tests.support.auditor import Journal, Report
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
 
@@ -229,6 +233,33 @@ def test_each_service_killed_in_the_middle_of_a_move_loses_and_doubles_nothing(
         assert all(restarts(city)[service] >= 1 for service in SERVICES)
     for mover in movers:
         audit(world, mover)
+    report = books(world, movers)
+    assert report.wrong == []
+    assert set(report.homes.values()) == {world.new.node.code}
+    assert report.credited_minutes == len(movers) * MINUTES * (BEFORE + 1)
+    assert report.entries == len(movers) * (BEFORE + 1)
+
+
+def books(world: World, movers: list[Mover]) -> Report:
+    """The auditor's count from the tables of both cities: nothing is asked of a service."""
+    journal = Journal()
+    for mover in movers:
+        for entry, minutes in mover.told.items():
+            journal.note(mover.subject, entry, "approved", minutes)
+    urls = {city.node.code: postgres(city.node, DATABASE) for city in (world.old, world.new)}
+    return asyncio.run(auditor.audit(urls, entry_keys(world.old), journal))
+
+
+def postgres(node: Node, database: str) -> str:
+    return EmbeddedPostgres(node.home / "postgres", node.port(POSTGRES)).url_of(database)
+
+
+def entry_keys(city: City) -> dict[str, bytes]:
+    """By kid every city's entry keys, from the signed directory."""
+    document = json.loads(Path(city.node.directory).read_text("utf-8"))
+    return {key["kid"]: bytes.fromhex(key["public"])
+            for node in document["body"]["nodes"] for key in node["keys"]
+            if "entry" in key["uses"]}
 
 
 def audit(world: World, mover: Mover) -> None:
