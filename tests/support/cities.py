@@ -26,7 +26,7 @@ from fastapi.responses import JSONResponse
 
 from services.transfer.domain.certificates import KINDS
 from services.transfer.domain.entry_form import judge_leaf
-from services.transfer.domain.verify import MemoryScratch, state_digest, sums
+from services.transfer.domain.verify_sums import MemoryScratch, state_digest, sums
 from services.transfer.edge import agents
 from services.transfer.edge.signatures import verify_signature
 from services.transfer.settings import Settings

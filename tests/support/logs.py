@@ -10,7 +10,7 @@ from typing import Any
 
 from services.transfer.domain.codes import hkdf
 from services.transfer.domain.entry_form import judge_leaf
-from services.transfer.domain.verify import MemoryScratch, state_digest, sums
+from services.transfer.domain.verify_sums import MemoryScratch, state_digest, sums
 from services.transfer.edge.signatures import verify_signature
 from shared import merkle
 from shared.canonical import canonical

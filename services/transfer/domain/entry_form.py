@@ -35,7 +35,9 @@ class Leaf:
     """What the sums, the tree and the state digest need of one entry version.
 
     ``started`` and ``ended`` are seconds since 1970, both None where the interval is unknown.
-    ``digest`` is that of the body, 32 bytes.
+    ``digest`` is that of the body, 32 bytes. ``doubted_since`` is the instant from which on its
+    key was in other hands: such a leaf counts under a head from before, or under a later version
+    that another key signed.
     """
 
     issuer: str
@@ -48,6 +50,7 @@ class Leaf:
     started: int | None
     ended: int | None
     digest: bytes
+    doubted_since: str | None = None
 
     @property
     def state_line(self) -> bytes:
@@ -95,13 +98,11 @@ def judge_leaf(
     subject_id: str,
     directory: Directory,
     verify: VerifySignature,
-    under_head_of: str | None = None,
 ) -> Leaf:
     """The leaf of one line without its line feed; raises ``LeafIsWrong``.
 
-    ``under_head_of`` is the instant of a genuine head over this log: a leaf whose key was
-    compromised only later counts. Order of the codes: 401, 404, 410. What follows, 411 and 412,
-    needs the rest of the log and the chain: see ``verify`` and ``is_entitled``.
+    Order of the codes: 401, 404, 410. What follows, 411 and 412, and a leaf in doubt, needs the
+    rest of the log and the chain: see ``verify`` and ``is_entitled``.
     """
     signed, judged = _read(line)
     body = signed["body"]
@@ -114,10 +115,6 @@ def judge_leaf(
         raise LeafIsWrong("TR-404", "entry_id", judged)
     if key is None:
         raise LeafIsWrong("TR-404", "key", judged)
-    if key.compromised_since is not None and (
-        under_head_of is None or under_head_of >= key.compromised_since
-    ):
-        raise LeafIsWrong("TR-404", "key compromised", judged)
     if not verify(key.public, _PREFIX + judged, bytes.fromhex(signed["sig"])):
         raise LeafIsWrong("TR-404", "signature", judged)
     if not minutes_are_in_bounds(body):
@@ -134,6 +131,7 @@ def judge_leaf(
         started=started,
         ended=ended,
         digest=sha256(judged).digest(),
+        doubted_since=key.compromised_since,
     )
 
 

@@ -8,73 +8,22 @@ the destination's job, slice by slice, and an export offline.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from services.transfer.domain import certificates
 from services.transfer.domain.commands import Flaw
-from services.transfer.domain.credit import Span, credited
 from services.transfer.domain.directory import Directory, VerifySignature
 from services.transfer.domain.entry_form import Leaf, LeafIsWrong, is_entitled, judge_leaf
 from services.transfer.domain.events import Totals
 from services.transfer.domain.verify_offer import homes_of, judge_chain, judge_head
+from services.transfer.domain.verify_sums import MemoryScratch, Scratch, state_digest, sums
 from shared import merkle
 from shared.canonical import canonical, digest
 
 SLICE: Final = 100
 """Leaves judged in one go in a thread, so that an event loop ticks in between."""
-
-
-class Scratch(Protocol):
-    """One row a leaf, for the length of one verification."""
-
-    def add(self, leaves: Sequence[Leaf]) -> int | None:
-        """Keeps them in this order up to the first whose key (entry, version) is here already;
-        gives that one's position, or None."""
-        ...
-
-    def standing(self) -> Iterator[Leaf]:
-        """The highest version of each entry, in the order of their state lines (as bytes)."""
-        ...
-
-    def spans(self) -> Iterator[Span]:
-        """The standing service entries with counted > 0, in order of their rank."""
-        ...
-
-
-class MemoryScratch:
-    """A scratch in memory: about 1 KiB a leaf, for dossiers that were read into memory anyway."""
-
-    def __init__(self) -> None:
-        self._versions: dict[str, dict[int, Leaf]] = {}
-
-    def add(self, leaves: Sequence[Leaf]) -> int | None:
-        """See ``Scratch``."""
-        for position, leaf in enumerate(leaves):
-            versions = self._versions.setdefault(leaf.entry_id, {})
-            if leaf.version in versions:
-                return position
-            versions[leaf.version] = leaf
-        return None
-
-    def standing(self) -> Iterator[Leaf]:
-        """See ``Scratch``. An entry id begins with its issuer; a space sorts before both."""
-        found = (versions[max(versions)] for versions in self._versions.values())
-        return iter(sorted(found, key=lambda leaf: (leaf.issuer, leaf.entry_id)))
-
-    def spans(self) -> Iterator[Span]:
-        """See ``Scratch``."""
-        found = []
-        for versions in self._versions.values():
-            leaf = versions[max(versions)]
-            if leaf.kind == "service" and leaf.counted > 0:
-                approved = [v for v, other in versions.items() if other.state == "approved"]
-                times = versions[max(approved)] if approved else leaf
-                found.append(
-                    Span(leaf.entry_id, leaf.issuer, leaf.counted, times.started, times.ended)
-                )
-        return iter(sorted(found, key=lambda span: span.rank))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +69,7 @@ class Verification:
     _kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(certificates.KINDS, 0))
     _roots: dict[int, set[str]] = field(default_factory=dict)
     _leaves: dict[int, set[str]] = field(default_factory=dict)
+    _signed: list[tuple[str, int]] = field(default_factory=list)
     _contradiction: str | None = None
 
     def __post_init__(self) -> None:
@@ -130,6 +80,7 @@ class Verification:
         for head in self.heads:
             if self._is_own_head(head):
                 self._expect(head["body"])
+        self._signed.append((self.head["body"]["at"], self.head["body"]["count"]))
         self._compare_root()
 
     def examine(self, lines: Sequence[bytes]) -> Examined:
@@ -143,7 +94,6 @@ class Verification:
                         subject_id=self.head["body"]["subject_id"],
                         directory=self.directory,
                         verify=self.verify,
-                        under_head_of=self.head["body"]["at"],
                     )
                 )
             except LeafIsWrong as wrong:
@@ -153,7 +103,10 @@ class Verification:
 
     def take(self, examined: Examined) -> Flaw | None:
         """Adds a slice to tree, counts and scratch; the flaw of the first leaf that is wrong."""
-        leaves = examined.leaves
+        leaves = tuple(
+            self._attested(leaf, self._count + position) if leaf.doubted_since else leaf
+            for position, leaf in enumerate(examined.leaves)
+        )
         foreign = next(
             (
                 position
@@ -183,7 +136,10 @@ class Verification:
         return judge_lines(plain, lines, entries)
 
     def conclude(self) -> Verdict:
-        """Checks 9–13, when the last leaf is in."""
+        """Checks 9–13, when the last leaf is in; before them what check 8 left open."""
+        doubted = next((leaf for leaf in self.scratch.standing() if leaf.doubted_since), None)
+        if doubted is not None:
+            return self.stopped(Flaw(code="TR-404", evidence_digest=doubted.digest.hex()))
         body = self.head["body"]
         root = merkle.root(self._frontier).hex()
         totals = sums(self.scratch)
@@ -223,6 +179,12 @@ class Verification:
             root=merkle.root(self._frontier).hex(),
         )
 
+    def _attested(self, leaf: Leaf, index: int) -> Leaf:
+        """Without doubt where a head from before its key was lost covers it."""
+        since = leaf.doubted_since or ""
+        covered = any(at < since and index < count for at, count in self._signed)
+        return replace(leaf, doubted_since=None) if covered else leaf
+
     def _append(self, leaf: Leaf) -> None:
         receipts = self._leaves.get(self._count)
         if receipts is not None and receipts != {leaf.digest.hex()}:
@@ -241,6 +203,7 @@ class Verification:
 
     def _expect(self, head: Mapping[str, Any]) -> None:
         self._roots.setdefault(head["count"], set()).add(head["root"])
+        self._signed.append((head["at"], head["count"]))
 
     def _is_own_head(self, head: Mapping[str, Any]) -> bool:
         return (
@@ -286,39 +249,6 @@ def judge_lines(plain: bytes, lines: int, entries: int) -> Flaw | None:
     if plain[-1:] != b"\n":
         return Flaw(code="TR-401", evidence_digest=evidence)
     return None if lines == entries else Flaw(code="TR-402", evidence_digest=evidence)
-
-
-def sums(scratch: Scratch) -> Totals:
-    """The five totals over the standing versions, what overlaps taken off."""
-    credit = sum(minutes for _, minutes in credited(scratch.spans()))
-    pending = disputed = learning = consumed = 0
-    for leaf in scratch.standing():
-        match leaf.kind, leaf.state:
-            case "service", "pending" | "publicised":
-                pending += leaf.minutes
-            case "service", "disputed":
-                disputed += leaf.minutes
-            case "training", _:
-                learning += leaf.counted
-            case "consumption", _:
-                consumed += leaf.counted
-            case "adjustment", _:
-                credit += leaf.counted
-    return Totals(
-        credited_minutes=credit,
-        pending_minutes=pending,
-        disputed_minutes=disputed,
-        learning_minutes=learning,
-        consumed_minutes=consumed,
-    )
-
-
-def state_digest(scratch: Scratch) -> str:
-    """SHA-256 over one line for each standing version, sorted as bytes."""
-    state = sha256()
-    for leaf in scratch.standing():
-        state.update(leaf.state_line)
-    return state.hexdigest()
 
 
 def verify_export(

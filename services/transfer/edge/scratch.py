@@ -18,16 +18,22 @@ from services.transfer.domain.credit import Span
 from services.transfer.domain.entry_form import Leaf
 
 _PAGE = 500
+_COLUMNS = (
+    *("issuer", "entry_id", "version", "kind", "state", "minutes", "counted"),
+    *("started", "ended", "digest", "doubted_since"),
+)
 _TABLE = """
 CREATE TABLE leaf (
     entry_id TEXT NOT NULL, version INTEGER NOT NULL, issuer TEXT NOT NULL, kind TEXT NOT NULL,
     state TEXT NOT NULL, minutes INTEGER NOT NULL, counted INTEGER NOT NULL, started INTEGER,
-    ended INTEGER, digest BLOB NOT NULL, PRIMARY KEY (entry_id, version)
+    ended INTEGER, digest BLOB NOT NULL, doubted_since TEXT, PRIMARY KEY (entry_id, version)
 ) WITHOUT ROWID
 """
+_INSERT = "INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 # Standing: no higher version of the same entry.
 _STANDING = """
-SELECT issuer, entry_id, version, kind, state, minutes, counted, started, ended, digest
+SELECT issuer, entry_id, version, kind, state, minutes, counted, started, ended, digest,
+    doubted_since
 FROM leaf AS one
 WHERE version = (SELECT max(version) FROM leaf WHERE entry_id = one.entry_id)
 ORDER BY issuer, entry_id
@@ -80,7 +86,7 @@ class FileScratch:
         try:
             for position, leaf in enumerate(leaves):
                 cursor = self._rows.execute(
-                    "INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    _INSERT,
                     (
                         leaf.entry_id,
                         leaf.version,
@@ -92,6 +98,7 @@ class FileScratch:
                         leaf.started,
                         leaf.ended,
                         leaf.digest,
+                        leaf.doubted_since,
                     ),
                 )
                 if cursor.rowcount == 0:
@@ -103,19 +110,7 @@ class FileScratch:
     def standing(self) -> Iterator[Leaf]:
         """See ``Scratch``."""
         for row in self._pages(_STANDING):
-            issuer, entry_id, version, kind, state, minutes, counted, started, ended, digest = row
-            yield Leaf(
-                issuer=issuer,
-                entry_id=entry_id,
-                version=version,
-                kind=kind,
-                state=state,
-                minutes=minutes,
-                counted=counted,
-                started=started,
-                ended=ended,
-                digest=digest,
-            )
+            yield Leaf(**dict(zip(_COLUMNS, row, strict=True)))
 
     def spans(self) -> Iterator[Span]:
         """See ``Scratch``."""

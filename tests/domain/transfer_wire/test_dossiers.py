@@ -10,12 +10,7 @@ from services.transfer.domain import certificates
 from services.transfer.domain.commands import Flaw
 from services.transfer.domain.credit import credited
 from services.transfer.domain.decisions import abort_fits, release_fits
-from services.transfer.domain.verify import (
-    MemoryScratch,
-    Verdict,
-    Verification,
-    sums,
-)
+from services.transfer.domain.verify import Verdict, Verification
 from services.transfer.domain.verify_offer import (
     homes_of,
     judge_bundle_list,
@@ -24,6 +19,7 @@ from services.transfer.domain.verify_offer import (
     judge_known,
     judge_own,
 )
+from services.transfer.domain.verify_sums import MemoryScratch, sums
 from services.transfer.edge.signatures import verify_signature
 from shared.canonical import canonical, digest
 from tests.support.vectors import directory, message, vectors

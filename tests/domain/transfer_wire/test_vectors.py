@@ -16,7 +16,7 @@ from services.transfer.domain.content_models import (
 )
 from services.transfer.domain.directory import endorsements
 from services.transfer.domain.entry_form import judge_leaf
-from services.transfer.domain.verify import MemoryScratch, state_digest, sums
+from services.transfer.domain.verify_sums import MemoryScratch, state_digest, sums
 from services.transfer.edge.sealing import SealIsBroken, seal, shared_key, unseal
 from services.transfer.edge.signatures import verify_signature
 from shared import merkle

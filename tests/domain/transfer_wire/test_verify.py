@@ -15,13 +15,9 @@ from services.transfer.domain.commands import Flaw
 from services.transfer.domain.credit import Span, credited
 from services.transfer.domain.entry_form import minutes_are_in_bounds
 from services.transfer.domain.envelopes import opened
-from services.transfer.domain.verify import (
-    MemoryScratch,
-    Verification,
-    slices,
-    verify_export,
-)
+from services.transfer.domain.verify import Verification, slices, verify_export
 from services.transfer.domain.verify_offer import judge_chain, judge_offer, judge_own
+from services.transfer.domain.verify_sums import MemoryScratch
 from services.transfer.edge.signatures import verify_signature
 from shared.canonical import canonical, digest
 from tests.support.logs import CHAIN, SUBJECT, entry, head_over, log
@@ -231,13 +227,43 @@ def test_a_head_or_receipt_that_proves_nothing_holds_nothing_up() -> None:  # se
     assert flaw is not None and flaw.code == "TR-406"
 
 
-def test_a_compromised_key_counts_under_a_head_of_before() -> None:  # 2.7
-    kid = "amber:46472d9396e7ca95"
-    for since, code in (("2027-03-02T00:00:00Z", None), ("2027-03-01T02:00:03Z", "TR-404")):
-        book = directory({"keys": {kid: {"compromised_since": since}}})
-        judged = verification(HEAD, directory=book)
-        flaw = judged.take(judged.examine(LINES[:1]))
-        assert (flaw.code if flaw else None) == code
+LOST = "amber:dc47032c12c9afbc"
+
+
+def doubted(since: str) -> Any:
+    return directory({"keys": {LOST: {"compromised_since": since}}})
+
+
+def by_lost_key(number: int, version: int = 1) -> dict[str, Any]:
+    """An entry of amber under the key that went into other hands."""
+    return resigned(entry(number, version=version)["body"], LOST, "jiexu-entry-v1")
+
+
+def code_under(head: Any, entries: list[Any], since: str, **members: Any) -> str | None:
+    judged = verification(head, directory=doubted(since), **members)
+    flaw = judged.take(judged.examine([canonical(one) for one in entries]))
+    flaw = flaw or judged.conclude().flaw
+    return flaw.code if flaw else None
+
+
+def test_what_a_lost_key_signed_counts_under_a_head_of_before() -> None:  # 2.7
+    entries = [by_lost_key(1), by_lost_key(2)]
+    head = head_over(entries)
+    assert code_under(head, entries, "2027-03-01T02:00:04Z") is None
+    assert code_under(head, entries, "2027-03-01T02:00:03Z") == "TR-404"
+    older = head_over(entries, at="2027-02-28T00:00:00Z")
+    assert code_under(head, entries, "2027-03-01T00:00:00Z", heads=[older]) is None
+    first = head_over(entries[:1], at="2027-02-28T00:00:00Z")
+    assert code_under(head, entries, "2027-03-01T00:00:00Z", heads=[first]) == "TR-404"
+
+
+def test_what_a_lost_key_signed_counts_once_it_is_signed_again() -> None:  # 2.7
+    since = "2027-02-01T00:00:00Z"
+    entries = [by_lost_key(1), by_lost_key(1, version=2), entry(1, version=3)]
+    assert code_under(head_over(entries), entries, since) is None
+    assert code_under(head_over(entries[:2]), entries[:2], since) == "TR-404"
+    entries.append(by_lost_key(1, version=4))
+    assert code_under(head_over(entries), entries, since) == "TR-404"
 
 
 # --- checks 1–6 of an offer ---------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from services.transfer.domain.bundles import Plain, cut
 from services.transfer.domain.credit import credited
 from services.transfer.domain.entry_form import Leaf, judge_leaf
-from services.transfer.domain.verify import MemoryScratch, Scratch, state_digest, sums
+from services.transfer.domain.verify_sums import MemoryScratch, Scratch, state_digest, sums
 from services.transfer.edge.scratch import FileScratch
 from services.transfer.edge.signatures import verify_signature
 from services.transfer.edge.verification import verify_bundles
@@ -177,3 +178,6 @@ def test_both_scratches_name_the_first_that_is_repeated(tmp_path: Path) -> None:
             assert scratch.add([leaf(other)]) == 0
             assert scratch.add([leaf(entry(1, version=2))]) is None
             assert [one.version for one in scratch.standing()] == [2, 1]
+            doubted = replace(leaf(entry(3)), doubted_since="2027-03-02T00:00:00Z")
+            assert scratch.add([doubted]) is None
+            assert doubted in list(scratch.standing())
