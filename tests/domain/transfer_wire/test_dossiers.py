@@ -135,3 +135,14 @@ def test_only_the_certificate_that_our_vote_asked_for_decides(name: str) -> None
     else:
         fits = abort_fits(case["certificate"], **parties)
     assert fits is case["fits"]
+
+
+def test_the_dossiers_reach_every_code_that_a_verifier_says() -> None:  # section 8
+    reached = {case["code"] for case in [*CASES.values(), *BUNDLES.values()]} - {None}
+    assert reached == {
+        *("TR-204", "TR-401", "TR-402", "TR-403", "TR-404", "TR-405", "TR-406"),
+        *("TR-409", "TR-410", "TR-411", "TR-412", "TR-413"),
+    }
+    for code in reached:
+        flaws = [judged(case)[0] for case in CASES.values() if case["code"] == code]
+        assert flaws and {flaw.code for flaw in flaws if flaw} == {code}
