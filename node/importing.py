@@ -11,7 +11,7 @@ from typing import Any
 
 from node.client import Api, ServiceRefused
 from node.sheets import rules, tables, writing
-from node.sheets.columns import match
+from node.sheets.columns import BY_FIELD, match
 from node.sheets.rows import SheetRow, rows
 from node.sheets.tables import Table
 from node.sheets.writing import BadRow
@@ -30,6 +30,20 @@ _FIELDS = {
 }
 
 
+# Of a rule about a whole row: the cell to look at, the first of these that the sheet has.
+_OF_RULE = {
+    "ServiceIsInTheFuture": ("occurred_on", "started_at"),
+    "MinutesDisagree": ("hours", "minutes", "ended_at"),
+    "MinutesAreNotPositive": ("hours", "minutes", "ended_at"),
+    "MinutesAreTooMany": ("hours", "minutes", "ended_at"),
+    "NotVolunteerService": ("category", "activity_name"),
+    "BeforeBirth": ("occurred_on", "started_at"),
+    "DossierIsSealed": ("document_number",), "SubjectIsUnknown": ("document_number",),
+    "PersonIsUnknown": ("document_number",), "TooManyAreHeld": ("document_number",),
+    "SameFactExists": ("distinct",),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """A file that was read: its table, which column is which field, and its rows."""
@@ -38,6 +52,17 @@ class Sheet:
     table: Table
     columns: Mapping[str, int]
     rows: Sequence[SheetRow]
+
+    def row(self, row_no: int) -> SheetRow:
+        """The row of this number, from 1."""
+        return self.rows[row_no - 1]
+
+    def header(self, field: str) -> str:
+        """What stands over a field's column; the field's own name where there is none."""
+        index = self.columns.get(field)
+        if index is not None:
+            return self.table.headers[index]
+        return f"{BY_FIELD[field].zh} {BY_FIELD[field].en}" if field in BY_FIELD else field
 
     def headers(self) -> dict[str, str]:
         """Field → the header it was found under."""
@@ -159,28 +184,33 @@ def open_batch(api: Api, sheet: Sheet, organisation_id: str, *, kind: str = "spr
 
 def write_held(path: Path, sheet: Sheet, held: Sequence[Mapping[str, Any]]) -> int:
     """Write the held rows to a sheet that can be corrected and imported; how many."""
-    by_number = {row.row_no: row for row in sheet.rows}
-    bad = [_bad(by_number, answer) for answer in held]
+    bad = [BadRow(sheet.row(answer["row_no"]).line, problems_of(sheet, answer))
+           for answer in held]
     if bad:
         writing.write_bad_rows(path, sheet.table, sheet.columns, bad)
     return len(bad)
 
 
-def problems_of(by_number: Mapping[int, SheetRow],
+def problems_of(sheet: Sheet,
                 answer: Mapping[str, Any]) -> tuple[tuple[str, str, str, str], ...]:
     """Every bad cell of a held row: field, rule, and the rule in zh and en.
 
     What the importer saw itself names every cell; else what records says, which names one.
     """
-    row = by_number[answer["row_no"]]
+    row = sheet.row(answer["row_no"])
     if row.problems:
         return tuple((problem.field, problem.rule, *rules.words(problem.rule))
                      for problem in row.problems)
-    same = by_number.get(answer.get("same_as_row") or 0)
-    said = str(answer.get("field") or "")
-    zh, en = rules.words(str(answer["reason"]), None if same is None else same.line.number)
-    return ((_FIELDS.get(said, said.removeprefix("facts.")), str(answer["reason"]), zh, en),)
+    same = answer.get("same_as_row")
+    rule = str(answer["reason"])
+    zh, en = rules.words(rule, None if same is None else sheet.row(same).line.number)
+    return ((_field(sheet, rule, str(answer.get("field") or "")), rule, zh, en),)
 
 
-def _bad(by_number: Mapping[int, SheetRow], answer: Mapping[str, Any]) -> BadRow:
-    return BadRow(by_number[answer["row_no"]].line, problems_of(by_number, answer))
+def _field(sheet: Sheet, rule: str, said: str) -> str:
+    """The field whose cell is bad: as records says it, else as the rule suggests."""
+    name = said.removeprefix("facts.")
+    if name := _FIELDS.get(name, name):
+        return name
+    wanted = _OF_RULE.get(rule, ())
+    return next((one for one in wanted if one in sheet.columns), wanted[0] if wanted else "")

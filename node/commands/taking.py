@@ -148,15 +148,14 @@ def _show_result(title: str, sheet: Sheet, result: Result) -> None:
     out().print(f"[bold]{title}[/bold] " + ", ".join(
         f"{say(*_OUTCOMES[name])} {count[name]}" for name in _OUTCOMES if count[name])
         + say(f";{result.minutes()} 分钟", f"; {result.minutes()} minutes"))
-    by_number = {row.row_no: row for row in sheet.rows}
     held = [answer for answer in result.outcomes.values() if answer["outcome"] == "held"]
     if not held:
         return
     rows = []
     for answer in held[:_SHOWN_ROWS]:
-        line = by_number[answer["row_no"]].line.number
-        for field, rule, zh, en in importing.problems_of(by_number, answer):
-            rows.append((line, sheet.headers().get(field, field), rule, f"{zh}\n{en}"))
+        line = sheet.row(answer["row_no"]).line.number
+        for field, rule, zh, en in importing.problems_of(sheet, answer):
+            rows.append((line, sheet.header(field), rule, f"{zh}\n{en}"))
     out().print(table(say("问题行", "bad rows"), [
         say("行", "line"), say("列", "column"), say("规则", "rule"), "说明 explanation"], rows))
     if len(held) > _SHOWN_ROWS:
@@ -177,7 +176,6 @@ def _show_closed(batch: Batch, closed: dict[str, Any], target: Path | None) -> N
 
 def _as_json(batch: Batch, sheet: Sheet, result: Result, closed: dict[str, Any] | None,
              target: str | None) -> dict[str, Any]:
-    by_number = {row.row_no: row for row in sheet.rows}
     return {
         "batch_id": batch.batch_id, "resumed": batch.resumed, "dry_run": closed is None,
         "encoding": sheet.table.encoding or None, "columns": sheet.headers(),
@@ -185,8 +183,8 @@ def _as_json(batch: Batch, sheet: Sheet, result: Result, closed: dict[str, Any] 
             dict(result.reasons()), "minutes": result.minutes(), "closed": closed,
         "bad_rows": target,
         "held": [{
-            "row_no": answer["row_no"], "line": by_number[answer["row_no"]].line.number,
+            "row_no": answer["row_no"], "line": sheet.row(answer["row_no"]).line.number,
             "problems": [dict(zip(("field", "rule", "zh", "en"), problem, strict=True))
-                         for problem in importing.problems_of(by_number, answer)],
+                         for problem in importing.problems_of(sheet, answer)],
         } for answer in result.outcomes.values() if answer["outcome"] == "held"],
     }

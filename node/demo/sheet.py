@@ -113,7 +113,7 @@ def _wrong_rows(people: Sequence[Person], stranger: Person,
     return {
         8: (Wrong(8, "PersonIsUnknown", "document_number"), row(stranger, 0)),
         31: (Wrong(31, "NameDiffers", "name"), row(wang, 1, name="王方")),
-        47: (Wrong(47, "unit_is_not_representable", "hours"), row(zhang, 2, hours=0.33)),
+        47: (Wrong(47, "UnitIsNotRepresentable", "hours"), row(zhang, 2, hours=0.33)),
         64: (Wrong(64, "ServiceIsInTheFuture", "occurred_on"),
              row(liu, 0, day=today + timedelta(days=20))),
         82: (Wrong(82, "not_a_date", "occurred_on"), row(wang, 3, day="2月30日")),

@@ -101,12 +101,14 @@ class Stage:
     passed: int = 0
     failed: int = 0
     _step: int = 0
+    _begun: float = field(default_factory=time.monotonic)
 
     def step(self, zh: str, en: str) -> None:
         """A sentence of the story."""
         self.show_events()
         self._step += 1
-        self.console.print(f"\n[bold]{self._step}. {escape(say(zh, en))}[/bold]")
+        self.console.print(f"\n[bold]{self._step}. {escape(say(zh, en))}[/bold]"
+                           f"  [dim]{time.monotonic() - self._begun:.0f} s[/dim]")
 
     def note(self, zh: str, en: str) -> None:
         """A remark."""
