@@ -21,7 +21,7 @@ from services.registry.edge.api_volunteers import (
     transfers_of,
 )
 from services.registry.edge.desk import Desk
-from services.registry.edge.ledger_side import applicant
+from services.registry.edge.reach import applicant
 from shared.auth import require
 from shared.clock import read, wire_exact
 from shared.ledger import Answer, Decided

@@ -17,10 +17,10 @@ from services.registry.domain.organisations.commands import (
 )
 from services.registry.domain.organisations.events import Filing
 from services.registry.edge import api_examples as examples
-from services.registry.edge import bodies
+from services.registry.edge import bodies_organisations as bodies
 from services.registry.edge.api_volunteers import REVIEWERS, prefix_of
 from services.registry.edge.desk import Desk
-from services.registry.edge.ledger_side import organisation
+from services.registry.edge.reach import organisation
 from shared.auth import public
 from shared.ledger import Answer, Decided
 from shared.problems import field_is_wrong, not_found

@@ -17,8 +17,8 @@ from services.registry.domain.rejections import ContentIsInvalid
 from services.registry.edge import api_examples as examples
 from services.registry.edge import shelf
 from services.registry.edge.desk import Desk, refused
-from services.registry.edge.ledger_side import policy
 from services.registry.edge.policy_models import judge
+from services.registry.edge.reach import policy
 from services.registry.edge.shapes import wire
 from shared.auth import public, require
 from shared.clock import wire_exact

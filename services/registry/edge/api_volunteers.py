@@ -31,7 +31,7 @@ from services.registry.domain.volunteers.state import registration
 from services.registry.edge import api_examples as examples
 from services.registry.edge import bodies, presenting
 from services.registry.edge.desk import Desk, refused
-from services.registry.edge.ledger_side import volunteer
+from services.registry.edge.reach import volunteer
 from services.registry.edge.shapes import state_of_text
 from services.registry.edge.vault import ClaimRefIsWrong, shown
 from shared.auth import require

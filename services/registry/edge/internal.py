@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends
 from services.registry.domain import identity
 from services.registry.domain.applicants.commands import ProveIdentity
 from services.registry.domain.applicants.state import Linked, application
-from services.registry.domain.documents import Document
+from services.registry.domain.documents import DOCUMENT_TYPES, Document
 from services.registry.domain.documents import judge as judge_document
 from services.registry.domain.rejections import FieldIsWrong, NotFound
 from services.registry.domain.volunteers.events import DocumentKey
 from services.registry.domain.volunteers.state import registration
-from services.registry.edge import bodies
+from services.registry.edge import bodies_internal as bodies
 from services.registry.edge.desk import Desk, refused
 from services.registry.edge.vault import identities_of
 from shared.ids import request_command_id
@@ -124,7 +124,10 @@ async def _kept(desk: Desk, applicant_ref: str) -> tuple[str, bytes]:
 
 
 def _key(desk: Desk, sought: bodies.SoughtPerson) -> DocumentKey | None:
-    document = Document(sought.type, sought.number, sought.country)
+    kind = next((each for each in DOCUMENT_TYPES if each == sought.type), None)
+    if kind is None:
+        return None
+    document = Document(kind, sought.number, sought.country)
     today = desk.today()
     if judge_document(document, today, historical=True).reason is not None:
         return None

@@ -27,6 +27,7 @@ from services.registry.domain.policies.commands import Document as PolicyDocumen
 from services.registry.domain.volunteers.commands import IssueTransferCode, RegisterVolunteer
 from services.registry.domain.volunteers.events import CheckResult, DocumentKey
 from services.registry.edge import ledger_side
+from services.registry.edge.reach import targets_of
 from shared.ledger import Target
 from shared.messages import Actor, Command, Event, Grant, Rejection, system
 from tests.support.given import Story
@@ -58,7 +59,7 @@ CONSENT = ConsentAsked(
 
 def decide(state: State, command: Command) -> tuple[Event, ...] | Rejection:
     """As the ledger would: the states of the command's targets, in their order."""
-    targets = ledger_side._targets(command)
+    targets = targets_of(command)
     return ledger_side.decide(tuple(state.get(target) for target in targets), command)
 
 

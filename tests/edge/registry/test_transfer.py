@@ -567,6 +567,7 @@ async def test_persons_are_resolved_by_number_and_name(registry: Registry) -> No
             "started_on": "2026-05-01",
         },
         {"type": "resident_id", "number": "1", "name": "李华", "started_on": "2026-05-01"},
+        {"type": "library card", "number": "", "name": "", "started_on": "2026-05-01"},
     ]
     client = inside(registry, "records")
     found = await client.post("/internal/v1/persons/resolve", {"persons": sought})
@@ -576,6 +577,7 @@ async def test_persons_are_resolved_by_number_and_name(registry: Registry) -> No
         {"subject_id": subject},
         {"reason": "name_differs"},
         {"reason": "before_birth"},
+        {"reason": "unknown"},
         {"reason": "unknown"},
         {"reason": "unknown"},
     ]
