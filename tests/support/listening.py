@@ -12,11 +12,11 @@ import uvicorn
 
 
 @asynccontextmanager
-async def listening(app: Any) -> AsyncIterator[int]:
-    """The app on a real socket of its own."""
+async def listening(app: Any, **options: Any) -> AsyncIterator[int]:
+    """The app on a real socket of its own; ``options`` are uvicorn's (``ssl_certfile``)."""
     held = socket.socket()
     held.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", **options))
     running = asyncio.create_task(server.serve(sockets=[held]))
     try:
         async with asyncio.timeout(10):

@@ -251,6 +251,18 @@ class Federation:
             )
         return await self._refuse(endpoint, refused, incoming, trace)
 
+    async def _keep(self, row: RefusedInput) -> None:
+        """Whatever becomes of the row, the sender gets its answer."""
+        try:
+            await self._wire.journal.refuse(row)
+            if row.problem == "bad-signature":
+                about = {"instance": row.instance, "endpoint": row.endpoint}
+                await self._wire.journal.alarm("bad-signature", None, about)
+        except Unavailable as away:
+            _log.warning("refused input not kept", reason=str(away))
+        except Exception as defect:  # noqa: BLE001 - the answer has been decided already
+            _log.error("refused input not kept", error=describe(defect))
+
     async def _refuse(
         self, endpoint: str, refused: Refused, incoming: HttpInput, trace: Trace
     ) -> Response:
@@ -276,13 +288,7 @@ class Federation:
                 raw=raw if check >= 8 else raw[:HEAD_BYTES],
                 at=self._wire.clock.now(),
             )
-            try:
-                await self._wire.journal.refuse(row)
-                if name == "bad-signature":
-                    about = {"instance": refused.instance, "endpoint": endpoint}
-                    await self._wire.journal.alarm("bad-signature", None, about)
-            except Unavailable as away:
-                _log.warning("refused input not kept", reason=str(away))
+            await self._keep(row)
         return Response(
             refused.body(),
             refused.answer.status,

@@ -110,7 +110,7 @@ class Fetcher:
                 reply = await self._once(origin, transfer_id, wanted, incarnation, held)
             except Unreachable:
                 reply = None
-            if reply is None or reply.is_retried or not 200 <= reply.status < 500:
+            if reply is None or reply.is_retried or not _is_about_the_bundle(reply.status):
                 attempts += 1
                 after = reply.retry_after if reply else None
                 wait = min(delay_seconds(min(attempts, 6) - 1, after), MAX_DELAY_SECONDS)
@@ -158,6 +158,11 @@ class Fetcher:
         body = bytearray()
         await self._peers.read(origin, response, body, MAX_PROBLEM_BYTES)
         return Reply(response.status_code, bytes(body[:MAX_PROBLEM_BYTES]), response.headers)
+
+
+def _is_about_the_bundle(status: int) -> bool:
+    """Given, or refused for good; all else (3xx, 501) says nothing of this bundle."""
+    return 200 <= status < 300 or 400 <= status < 500
 
 
 def _continues(headers: Mapping[str, str], held: int) -> bool:

@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.x509.oid import NameOID
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from services.transfer.edge.courier import ALARM_AFTER, Courier
-from services.transfer.edge.peers import Peers, Unreachable, delay_seconds
+from services.transfer.edge.peers import Peers, Unreachable, delay_seconds, federation_tls
 from services.transfer.edge.ports import Delivery
 from shared.canonical import canonical, digest
 from shared.clock import FixedClock, read
-from shared.signing import Signer
+from shared.signing import Signer, write_private_key
 from tests.support.listening import listening
 from tests.support.memory_outbox import MemoryOutbox, Row
 from tests.support.vectors import (
@@ -376,6 +382,69 @@ async def test_only_public_https_addresses_are_called(
             await post.peers.exchange("birch", "GET", "/federation/v1/health")
         with pytest.raises(Unreachable, match="not in the directory"):
             await post.peers.exchange("cedar", "GET", "/federation/v1/health")
+
+
+async def test_a_name_is_resolved_once_for_each_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # P1-4: a name that changes its mind cannot lead inside
+    answers = [["93.184.216.34"], ["93.184.216.34", "10.0.0.1"], ["127.0.0.1"]]
+
+    async def resolve(host: str, port: int, **options: Any) -> list[Any]:
+        assert (host, port) == ("birch.example", 8443)
+        return [(0, 0, 0, "", (address, port)) for address in answers.pop(0)]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    urls = {"birch": "https://birch.example:8443/node/"}
+    async with made(tmp_path, Birch(), urls, allow_private=False) as post:
+        url, headers, extensions = await post.peers._target("birch", "/federation/v1/health")
+        assert str(url) == "https://93.184.216.34:8443/node/federation/v1/health"
+        assert headers == {"Host": "birch.example:8443"}
+        assert extensions == {"sni_hostname": "birch.example"}
+        for _ in range(2):
+            with pytest.raises(Unreachable, match="private"):
+                await post.peers._target("birch", "/federation/v1/health")
+
+
+async def test_a_pipe_is_only_trusted_under_a_known_authority(tmp_path: Path) -> None:  # 2.7
+    authority, certificate, key = localhost_certificate(tmp_path)
+    birch = Birch(lambda raw: Response(b"{}"))
+    trusting = federation_tls()
+    trusting.load_verify_locations(authority)
+    assert trusting.minimum_version is ssl.TLSVersion.TLSv1_3
+    files = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+    async with listening(birch, **files) as port:
+        urls = {"birch": f"https://localhost:{port}"}
+        async with made(tmp_path, birch, urls) as post:
+            with pytest.raises(Unreachable, match="ConnectError"):
+                await post.peers.exchange("birch", "GET", "/federation/v1/health")
+            assert birch.taken == []
+            peers = Peers(post.courier._directory.current, allow_private=True, tls=trusting)
+            reply = await peers.exchange("birch", "GET", "/federation/v1/health")
+            assert (reply.status, reply.body) == (200, b"{}")
+            await peers.close()
+
+
+def localhost_certificate(folder: Path) -> tuple[Path, Path, Path]:
+    """An authority of this test, and a certificate of it for localhost: files in PEM."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    key = Ed25519PrivateKey.generate()
+    start = datetime.now(UTC) - timedelta(hours=1)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, None)
+    )
+    pem = folder / "certificate.pem"
+    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    write_private_key(folder / "tls.key", key)
+    return pem, pem, folder / "tls.key"
 
 
 def test_delays_double_up_to_a_quarter_of_an_hour_and_are_spread() -> None:  # 3.2

@@ -279,6 +279,17 @@ async def test_what_is_refused_is_kept_for_officers_but_not_without_bound(make_c
     assert len(city.counts) == 112
 
 
+async def test_who_is_refused_is_told_so_though_the_books_fail(make_city: Any) -> None:
+    city = await make_city("birch")
+
+    async def broken(row: Any) -> None:
+        raise RuntimeError("no table")
+
+    city.ports.refuse = broken
+    async with city.client() as client:
+        assert problem(await client.post(MESSAGES, content=b"{}", headers=JSON)) == "invalid-field"
+
+
 # --- E2: bundles --------------------------------------------------------------------------------
 
 

@@ -103,7 +103,8 @@ async def birch(tmp_path: Path, make_city: Any) -> AsyncIterator[Birch]:
 
         async def pause(seconds: float) -> None:
             pauses.append(seconds)
-            clock.advance(timedelta(seconds=seconds))
+            for each in (clock, city.wire.clock):
+                each.advance(timedelta(seconds=seconds))
 
         yield Birch(questions, Fetcher(peers, questions, clock, pause), pauses, clock, amber, city)
         await peers.close()
@@ -269,7 +270,7 @@ async def test_an_origin_that_is_away_is_waited_for_until_the_offer_lapses(birch
             await birch.fetcher.fetch(
                 "amber", TRANSFER, WANTED, incarnation=1, until=birch.clock.now()
             )
-    statuses = iter([503, 500, 429, 301])
+    statuses = iter([503, 500, 429, 301, 301, 301, 501, 301, 301])
     birch.amber.fault = lambda request: next(
         (Response(status_code=status) for status in statuses), None
     )
