@@ -46,6 +46,9 @@ class Process:
         self.reader: Reader | None = None
         self.restored: str | None = None
         self.listeners: list[Listener] = []
+        self._writes_open = self.parts.metrics.gauge(
+            "writes_open", "1 once this start has compared its topics with its database."
+        )
         self._topics = [t.name for t in with_dead_letters(service.name, service.topics)]
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -159,6 +162,7 @@ class Process:
                         parts.node,
                         self._topics,
                     )
+                    self._writes_open.set(1)
                     return True
                 except Exception as error:
                     if isinstance(error, Restored) or not is_outage(error):
