@@ -14,7 +14,7 @@ from typing import Any
 
 from node import control, making, tokens
 from node.client import Api
-from node.layout import Body, Node, load
+from node.layout import SERVICES, Body, Node, load
 from node.members import PROJECT
 from node.process import Child, port_is_taken
 
@@ -42,11 +42,11 @@ class City:
         """``500000 重庆``."""
         return f"{self.node.code} {self.node.name_zh}"
 
-    def start(self) -> None:
+    def start(self, services: Sequence[str] = SERVICES) -> None:
         """Start its supervisor; it stops when we are killed, and its children with it."""
         self.node.logs.mkdir(parents=True, exist_ok=True)
         (self.node.run / "state.json").unlink(missing_ok=True)
-        self.supervisor = Child(control.command(self.node), directory=PROJECT,
+        self.supervisor = Child(control.command(self.node, services), directory=PROJECT,
                                 log_file=self.node.logs / "supervisor.log",
                                 death_signal=signal.SIGTERM)
 
