@@ -18,21 +18,18 @@ from shared.envelope import full_name, short_name
 from shared.reader.core import Core
 from shared.reader.plan import Raw, Source
 
-POLL_SECONDS = 0.2
 T = TypeVar("T")
+POLL_SECONDS = 0.2
 
 
-async def run_loop(
-    core: Core, sources: Sequence[Source], group: str, bootstrap: str, node: str,
-    stop: asyncio.Event,
-) -> None:
+async def run_loop(core: Core, sources: Sequence[Source], group: str, stop: asyncio.Event) -> None:
     """Delivers until ``stop`` is set or the core wants the group joined again, then leaves it.
 
-    The broker may be away at any time. Raises ``KafkaException`` for what librdkafka cannot mend.
+    The broker may be away. Raises ``KafkaException`` for what librdkafka cannot mend itself.
     """
-    leave = core.seat(sources)
+    leave, node = core.seat(sources), core.log_view.node
     loop = asyncio.get_running_loop()
-    consumer = Consumer(_settings(core, group, bootstrap))
+    consumer = Consumer(_settings(core, group))
     # librdkafka blocks: everything it does happens in this one thread, its callbacks too.
     thread = ThreadPoolExecutor(1, thread_name_prefix=group)
 
@@ -69,8 +66,8 @@ async def run_loop(
                        on_assign=assigned, on_revoke=revoked, on_lost=revoked)
     try:
         while not stop.is_set() and not leave.is_set():
-            if batch := await apart(fetch):
-                await core.handle(batch)
+            batch = await apart(fetch)
+            if batch and await core.handle(batch):
                 ends = {(raw.topic, raw.partition): raw.offset + 1 for raw in batch}
                 consumer.store_offsets(offsets=[
                     TopicPartition(full_name(node, topic), n, end)
@@ -81,9 +78,9 @@ async def run_loop(
         thread.shutdown(wait=False)
 
 
-def _settings(core: Core, group: str, bootstrap: str) -> dict[str, Any]:
+def _settings(core: Core, group: str) -> dict[str, Any]:
     return {
-        "bootstrap.servers": bootstrap,
+        "bootstrap.servers": core.log_view.bootstrap,
         "group.id": group,
         "partition.assignment.strategy": "roundrobin",
         "session.timeout.ms": int(core.limits.session_timeout_seconds * 1000),
@@ -96,7 +93,7 @@ def _settings(core: Core, group: str, bootstrap: str) -> dict[str, Any]:
         "auto.offset.reset": "earliest",
         "allow.auto.create.topics": False,
         # A topic that is provisioned after we started is found within this time.
-        "topic.metadata.refresh.interval.ms": 5000,
+        "topic.metadata.refresh.interval.ms": int(core.limits.look_seconds * 1000),
         "reconnect.backoff.max.ms": 1000,
         "log_level": 2,
     }

@@ -8,12 +8,8 @@ process before anything is acknowledged.
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Final
 from uuid import uuid4
 
 import structlog
@@ -23,21 +19,12 @@ from shared.ledger import LedgerApi, Waiting
 from shared.messages import Unavailable
 from shared.postgres import Database
 from shared.reader import store
+from shared.reader.ending import EXIT_UNFORESEEN, exit_at_once
 from shared.reader.limits import Limits
 from shared.reader.log_view import Extent, LogView, Place
 from shared.reader.metrics import ReaderMetrics
 from shared.reader.plan import DEFECT, WAITS, Defect, Known, Plan, Position, Raw, Source, plan
 from shared.reader.settlement import Overtaken, Settlement
-
-EXIT_UNFORESEEN: Final = 70  # EX_SOFTWARE
-
-
-def exit_at_once(status: int) -> None:
-    """``os._exit``: no handler runs, nothing is acknowledged; logs are flushed first."""
-    for handler in logging.getLogger().handlers:
-        handler.flush()
-    sys.stderr.flush()
-    os._exit(status)
 
 
 class Core:
@@ -109,6 +96,11 @@ class Core:
                 return self._begin(committed, extents, ours)
             except Unavailable as problem:
                 pause = await self.wait_out("partitions", problem, pause)
+            except asyncio.CancelledError:
+                # A client that waits no longer would go on where its group stands.
+                for topic in {topic for topic, _ in committed}:
+                    self.leave(topic, "its partitions could not be taken up in time")
+                raise
             except Exception as problem:
                 self.unforeseen(problem)
                 raise
@@ -135,18 +127,20 @@ class Core:
         """These partitions are not ours any more; a batch of them in flight may still commit."""
         self.held.difference_update(places)
 
-    async def handle(self, batch: Sequence[Raw]) -> None:
-        """Returns when the batch is committed, or when another reader has taken over.
+    async def handle(self, batch: Sequence[Raw]) -> bool:
+        """True when the batch is committed, or another reader has taken over; False after
+        ``close``, when nothing of it was done and nothing may be acknowledged.
 
         Records of a partition come in the order of their offsets. Cancelling the caller does not
-        cut the transaction off. After ``close`` it never returns.
+        cut the transaction off.
         """
         if self.closing:
-            await asyncio.Event().wait()
+            return False
         work = asyncio.ensure_future(self._handle(batch))
         self._work.add(work)
         work.add_done_callback(self._work.discard)
         await asyncio.shield(work)
+        return True
 
     async def close(self) -> None:
         """Takes no new batch; those in flight get a moment, then are left to redelivery."""
@@ -187,11 +181,10 @@ class Core:
         draining: frozenset[str] | None = None,
         held: Mapping[Position, str] | None = None,
     ) -> None:
-        """Tries until the batch is committed; cuts it smaller around a defect.
+        """Under its topic's lock: tries until it is committed; cuts it smaller around a defect.
 
-        Under the lock of its topic. ``draining``: the keys, when the batch was parked before.
-        ``held``: messages to park, with the reason; ``DEFECT`` alone marks what was dead-lettered
-        for a defect already, so that one try is enough.
+        ``draining``: the keys, when the batch was parked before. ``held``: messages to park, with
+        the reason; ``DEFECT`` alone marks what has had its five tries, so that one is enough.
         """
         waiting: dict[Position, str] = dict(held or {})
         failures = overtaken = 0
@@ -306,28 +299,28 @@ class Core:
                 raise _Lost({partition}, f"went on at {first} after {at.next_offset - 1}")
 
     def _account(self, source: Source, todo: Plan, settlement: Settlement) -> None:
-        topic = source.topic
-        metrics = self.metrics
-        metrics.passed(topic, "repeat", todo.repeats)
-        metrics.passed(topic, "applied", len(todo.done) - todo.repeats)
-        metrics.passed(topic, "dead-lettered", settlement.dead)
-        metrics.passed(topic, "refused", settlement.refused)
+        ended = {
+            "repeat": todo.repeats,
+            "applied": len(todo.done) - todo.repeats,
+            "parked": len(todo.parked) if settlement.draining is None else 0,
+            "dead-lettered": settlement.dead,
+            "refused": settlement.refused,
+        }
+        for outcome, count in ended.items():
+            self.metrics.passed(source.topic, outcome, count)
+        self.parked_rows += ended["parked"]
         self._dead_letters += settlement.dead
-        if settlement.draining is None:
-            metrics.passed(topic, "parked", len(todo.parked))
-            self.parked_rows += len(todo.parked)
-            for one in todo.parked:
-                if one.due == "later":
-                    self.log.warning("a key is parked", topic=topic, reason=one.reason,
-                                     partition=one.raw.partition, offset=one.raw.offset)
         if any(one.due == "now" for one in todo.parked):
             self.wake.set()
+        for one in todo.parked:
+            if one.due == "later" and settlement.draining is None:
+                self.log.warning("a key is parked", topic=source.topic, reason=one.reason,
+                                 position=one.raw.position)
         for letter in todo.dead if settlement.dead else ():
-            self.log.error("a message is dead-lettered", topic=topic, kind=letter.kind,
-                           reason=letter.reason, partition=letter.raw.partition,
-                           offset=letter.raw.offset)
+            self.log.error("a message is dead-lettered", topic=source.topic, kind=letter.kind,
+                           reason=letter.reason, position=letter.raw.position)
         if settlement.refused and source.expects_success:
-            self.log.error("a fact was refused by a rule", topic=topic, facts=settlement.refused)
+            self.log.error("a rule refused a fact", topic=source.topic, facts=settlement.refused)
 
     # -- trouble --------------------------------------------------------------------------------
 
@@ -373,14 +366,10 @@ class Core:
                 self.leave(topic, f"partition {partition} {lost.why}")
 
     def _report_cut(self, place: Place, read_to: int, begins: int) -> None:
-        topic, partition = place
-        self.cut[place] = (
-            f"{topic}[{partition}] was read to {read_to}, but its log begins at {begins}: "
-            "let its service publish it again (jiexu republish)"
-        )
-        self.troubles["stopped"] = self.cut[place]
-        self.log.critical("records are gone before they were read", topic=topic,
-                          partition=partition, read_to=read_to, begins=begins)
+        why = (f"{place[0]}[{place[1]}] was read to {read_to}, but its log begins at {begins}: "
+               "let its service publish it again (jiexu republish)")
+        self.cut[place] = self.troubles["stopped"] = why
+        self.log.critical("records are gone before they were read", why=why)
 
 
 class _Lost(Exception):
@@ -394,7 +383,6 @@ class _Lost(Exception):
 
 class _Waits(Exception):
     def __init__(self, held: Mapping[Position, str]) -> None:
-        super().__init__()
         self.held = held
 
 

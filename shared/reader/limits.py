@@ -27,10 +27,13 @@ class Limits:
     drain_keys: int = 50
     drain_rows: int = 500
     tick_seconds: float = 0.5
-    # How often the broker is asked for the ends of its logs (lag, and whether it is there).
+    # How often the broker is asked for its topics and the ends of their logs (lag, topics that
+    # are provisioned after we started, and whether it is there).
     look_seconds: float = 5.0
     # A killed member's partitions move after it; the group is told of us three times meanwhile.
     session_timeout_seconds: float = 10.0
     heartbeat_seconds: float = 2.0
     # What a batch in flight gets at SIGTERM; then it is cut off and delivered again.
     close_seconds: float = 0.5
+    # What one commit of a group's offsets may take; without a broker it would never end.
+    commit_seconds: float = 2.0

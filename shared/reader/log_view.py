@@ -33,7 +33,8 @@ class LogView:
     """Asks the broker; ``Unavailable`` where it cannot say (away, topic not there yet)."""
 
     def __init__(self, bootstrap: str, node: str) -> None:
-        self._node = node
+        self.bootstrap = bootstrap
+        self.node = node
         # Kept for as long as futures run; connects at the first question.
         self._admin = AdminClient(
             {"bootstrap.servers": bootstrap, "log_level": 2, "reconnect.backoff.max.ms": 1000}
@@ -41,7 +42,7 @@ class LogView:
 
     async def partitions(self, topics: Iterable[str]) -> dict[str, tuple[str, int]]:
         """Of each topic that exists: its id and how many partitions it has."""
-        names = {full_name(self._node, topic): topic for topic in topics}
+        names = {full_name(self.node, topic): topic for topic in topics}
         if not names:
             return {}
         asked = self._admin.describe_topics(
@@ -83,7 +84,7 @@ class LogView:
 
     async def _offsets(self, places: Iterable[Place], spec: Any) -> dict[Place, int]:
         asked = {
-            TopicPartition(full_name(self._node, topic), partition): (topic, partition)
+            TopicPartition(full_name(self.node, topic), partition): (topic, partition)
             for topic, partition in places
         }
         if not asked:

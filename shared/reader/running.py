@@ -21,8 +21,9 @@ from shared.ledger import LedgerApi
 from shared.messages import Unavailable
 from shared.postgres import Connection, Database
 from shared.reader import store
-from shared.reader.core import Core, exit_at_once
+from shared.reader.core import Core
 from shared.reader.draining import Drain
+from shared.reader.ending import exit_at_once
 from shared.reader.limits import Limits
 from shared.reader.log_view import LogView
 from shared.reader.metrics import ReaderMetrics
@@ -69,7 +70,6 @@ class Reader:
         self._node = node
         self._service = service
         self._sources = tuple(sources)
-        self._bootstrap = bootstrap
         self._metrics = ReaderMetrics(metrics)
         self._started = False
         self._stop = asyncio.Event()
@@ -146,16 +146,15 @@ class Reader:
             from shared.loop_reader import run_loop as run
         while not self._stop.is_set():
             try:
-                await run(self.core, sources, group, self._bootstrap, self._node, self._stop)
+                await run(self.core, sources, group, self._stop)
             except Exception as problem:
                 if not is_broker_trouble(problem):
                     raise
-                self.core.troubles[group] = f"the broker is away ({type(problem).__name__})"
+                self.core.troubles["broker"] = f"it is away ({type(problem).__name__})"
                 self.core.log.warning("the reader waits", what=group, exc_info=problem)
                 await self._pause(RESTART_SECONDS)
-            else:
-                self.core.troubles.pop(group, None)
-                self.core.give_up([p for p in self.core.held if p[0] in {s.topic for s in sources}])
+            topics = {source.topic for source in sources}
+            self.core.give_up([place for place in self.core.held if place[0] in topics])
 
     async def _until_read(self, first: Sequence[Source]) -> bool:
         """Waits until the first sources are read to the end as it is now; False when stopped.

@@ -10,6 +10,7 @@ whose messages defeat ``react``.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -59,6 +60,7 @@ async def relay() -> None:
 
 
 if __name__ == "__main__":
+    faulthandler.register(signal.SIGUSR1)
     configure_logging(os.environ["SCHEMA"], os.environ["NODE"])
     if sys.argv[1] == "agents":
         asyncio.run(agents(cast(Literal["faust", "loop"], sys.argv[2])))

@@ -214,7 +214,7 @@ async def test_f10_f23_broker_and_database_go_and_come_back_under_load(tmp_path:
     try:
         broker.wait_until_ready()
         async with pipeline(server.url, broker.bootstrap, "t1", tmp_path) as processes:
-            async with under_load(server.url, per_second=50) as load:
+            async with under_load(server.url, per_second=100) as load:
 
                 async def goes_on() -> None:
                     goal = load.accepted + 100
@@ -236,6 +236,14 @@ async def test_f10_f23_broker_and_database_go_and_come_back_under_load(tmp_path:
                     await goes_on()
             await nothing_lost_nothing_doubled(server.url, load.accepted)
             processes.assert_alive()
+            await asyncio.to_thread(broker.stop)
+            for adapter in ADAPTERS:
+                processes[adapter].send(signal.SIGTERM)
+            await eventually(
+                lambda: not any(processes[adapter].running for adapter in ADAPTERS),
+                "agents need no broker to stop", seconds=20,
+            )
+            assert [processes[adapter].exit_code for adapter in ADAPTERS] == [0, 0]
     finally:
         broker.stop()
         server.stop()

@@ -86,6 +86,8 @@ async def test_a_log_cut_before_it_was_read_stops_the_reader_until_mended(bench:
     assert bench.leave.is_set(), "the adapter joins again and takes the partition up afresh"
     assert await bench.take_up() == 5
     await asyncio.wait_for(waiting, 5)
+    await bench.take_up()  # what waited may have come between, and made it join once more
+    await bench.deliver(at([added("a", 6)], 5))
     assert await bench.parked() == [("a", 6, "gap")]
     await bench.deliver(at([added("a", n) for n in range(1, 6)], 6))
     await bench.drain.once()
@@ -121,6 +123,28 @@ async def test_a_zombie_is_fenced_even_between_its_look_and_its_write(make_bench
     assert await totals(old.url) == {}
     assert await rows(old.url, "SELECT * FROM source_key") == []
     assert old.leave.is_set()
+
+
+async def test_a_key_that_moved_since_the_look_is_looked_at_again(make_bench: MakeBench):
+    """Redelivery beside a commit whose answer was lost: the guards see it, not the reader."""
+    moves = iter([
+        "UPDATE source_progress SET next_offset = 1",
+        "INSERT INTO source_key VALUES ('counter.totals.v1', 'a', 1, 0)",
+    ])
+
+    class Meanwhile(CounterDomain):
+        async def prepare(self, decided):
+            for move in moves:
+                await rows(bench.url, move)
+                return
+
+    bench: Bench = await make_bench(domain=Meanwhile())
+    await bench.take_up()
+    await bench.deliver(at([added("a", 1), added("a", 2)]))
+    assert await totals(bench.url) == {"a": 1}, "the first had been done by the other"
+    found = await rows(bench.url, "SELECT last_sequence, prev FROM source_key")
+    assert [tuple(row) for row in found] == [(2, 1)]
+    assert bench.exits == []
 
 
 async def test_a_lost_partition_takes_nothing_of_the_others_with_it(make_bench: MakeBench):
@@ -213,7 +237,7 @@ async def test_a_parked_key_is_tried_after_1_2_4_to_60_seconds(bench: Bench):
         assert wanted - 0.5 < pause <= wanted
 
 
-async def test_keys_that_wait_too_long_raise_an_alarm(bench: Bench, caplog):
+async def test_keys_that_wait_too_long_raise_an_alarm(bench: Bench):
     await bench.deliver([added("a", 2, offset=0)])
     await rows(bench.url, "UPDATE parked SET since = now() - interval '601 seconds'")
     await bench.drain.once()
@@ -397,6 +421,21 @@ async def test_a_cancelled_caller_does_not_cut_the_transaction_off(make_bench: M
     go_on.set()
     await bench.core.close()
     assert await totals(bench.url) == {"a": 1}
+
+
+async def test_after_close_nothing_is_taken_and_nothing_may_be_acknowledged(bench: Bench):
+    await bench.core.close()
+    assert await bench.core.handle([added("a", 1)]) is False
+    assert await totals(bench.url) == {}
+
+
+async def test_a_client_that_waits_no_longer_joins_its_group_again(bench: Bench):
+    bench.extents.away = True
+    taking = asyncio.ensure_future(bench.take_up(partition=1))
+    await eventually(lambda: "partitions" in bench.core.troubles, "it waits in place, not ready")
+    taking.cancel()
+    await asyncio.wait({taking})
+    assert bench.leave.is_set()
 
 
 async def test_two_readers_bury_under_one_key_without_losing_a_letter(make_bench: MakeBench):
