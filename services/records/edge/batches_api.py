@@ -48,7 +48,9 @@ class _Body(BaseModel):
 class Opening(_Body):
     kind: BatchKind = Field(examples=["spreadsheet"])
     organisation_id: str = Field(min_length=1, max_length=80, examples=["org-sunrise"])
-    sheet_digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the file")
+    sheet_digest: str = Field(
+        pattern="^[0-9a-f]{64}$", description="SHA-256 of the file", examples=[64 * "e"]
+    )
     rows: int = Field(ge=1, le=100_000, examples=[200])
     declared_minutes: int | None = Field(default=None, ge=0, examples=[24_000])
     decision_id: str | None = Field(default=None, max_length=100)

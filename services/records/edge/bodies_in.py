@@ -84,7 +84,7 @@ class ServiceIn(Body):
 
 
 class TrainingIn(Body):
-    organisation_id: Ref
+    organisation_id: Ref = Field(examples=["0f8fad5bd9cb469fa16570867728950e"])
     evidence_class: Label = Field(examples=["leader_entry"])
     evidence_id: Ref | None = None
     team_id: Ref | None = None
@@ -92,7 +92,7 @@ class TrainingIn(Body):
     held_by: Name = Field(examples=["区红十字会"])
     content: str | None = Field(default=None, max_length=200)
     qualification: Label | None = None
-    occurred_on: date
+    occurred_on: date = Field(examples=["2026-03-07"])
     minutes: Minutes = Field(examples=[180])
     distinct: Annotated[int, Field(ge=1, le=99, strict=True)] = 1
     source: SourceIn | None = None
@@ -120,7 +120,7 @@ class RejectionIn(Body):
 class CorrectionIn(Body):
     """``changes``: members of the facts by their names, with their new values."""
 
-    from_version: Annotated[int, Field(ge=1, le=9999, strict=True)]
+    from_version: Annotated[int, Field(ge=1, le=9999, strict=True, examples=[2])]
     changes: dict[str, Any] = Field(max_length=16, examples=[{"ended_at": "2026-03-07T03:50:00Z"}])
     reason: str = Field(max_length=200, examples=["wrong_end: 签退时间记错"])
     evidence_id: Ref | None = Field(default=None, examples=["evd-0012"])

@@ -212,15 +212,23 @@ def test_every_operation_says_what_it_does_and_shows_an_example(served: Served) 
 
 
 def _has_example(document: dict[str, Any], content: dict[str, Any]) -> bool:
+    """Of the whole, or of every member that must be given and does not speak for itself."""
     if "example" in content or "examples" in content:
         return True
     schema = content["schema"]
     while "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    if "example" in schema or "examples" in schema:
+    # A choice, a default or a truth value shows what it takes.
+    if schema.keys() & {"example", "examples", "default", "enum", "const"}:
         return True
-    properties = schema.get("properties", {})
-    if properties and all("examples" in each or "example" in each for each in properties.values()):
+    if schema.get("type") in ("boolean", "null"):
         return True
-    each = schema.get("anyOf") or schema.get("oneOf") or ()
-    return bool(each) and all(_has_example(document, {"schema": one}) for one in each)
+    if schema.get("type") == "array":
+        return _has_example(document, {"schema": schema["items"]})
+    required = schema.get("required", ())
+    parts = [part for name, part in schema.get("properties", {}).items() if name in required]
+    parts += [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    if not parts:
+        # An object without members is its own example.
+        return schema.get("type") == "object"
+    return all(_has_example(document, {"schema": part}) for part in parts)
