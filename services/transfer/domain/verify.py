@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
-from services.transfer.domain import certificates
+from services.transfer.domain import certificates, forms
 from services.transfer.domain.commands import Flaw
 from services.transfer.domain.directory import Directory, VerifySignature
 from services.transfer.domain.entry_form import Leaf, LeafIsWrong, is_entitled, judge_leaf
@@ -20,10 +20,11 @@ from services.transfer.domain.events import Totals
 from services.transfer.domain.verify_offer import homes_of, judge_chain, judge_head
 from services.transfer.domain.verify_sums import MemoryScratch, Scratch, state_digest, sums
 from shared import merkle
-from shared.canonical import canonical, digest
+from shared.canonical import NotCanonical, canonical, digest
 
 SLICE: Final = 100
 """Leaves judged in one go in a thread, so that an event loop ticks in between."""
+_chain: Final = forms.listing(certificates.custody, 0, certificates.MAX_CHAIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,10 +267,13 @@ def verify_export(
     Head, chain, leaves and sums, as ``GET /exports/{subject_id}`` gives them. An object that is
     not even of its form is TR-401.
     """
-    if certificates.head(head, False) is not None or any(
-        certificates.custody(link, False) is not None for link in custody_chain
-    ):
-        return Verdict(flaw=Flaw(code="TR-401"), count=0, kinds={}, root=certificates.EMPTY_ROOT)
+    nothing = Verdict(flaw=Flaw(code="TR-401"), count=0, kinds={}, root=certificates.EMPTY_ROOT)
+    if certificates.head(head, False) is not None or _chain(custody_chain, False) is not None:
+        return nothing
+    try:
+        canonical([head, *custody_chain])
+    except NotCanonical:
+        return nothing
 
     def genuine(signed: Mapping[str, Any]) -> bool:
         return certificates.is_genuine(signed, directory, verify)
@@ -294,7 +298,11 @@ def verify_export(
         return verification.stopped(flaw)
     part: list[bytes] = []
     for entry in entries:
-        part.append(canonical(entry))
+        try:
+            part.append(canonical(entry))
+        except NotCanonical:
+            # No line of a bundle could hold it: judged as a line that is none.
+            part.append(b"")
         if len(part) == SLICE:
             flaw = verification.take(verification.examine(part))
             if flaw is not None:
