@@ -1,6 +1,6 @@
 """How does the federation office tell every node who takes part, and under which keys?
 
-The static directory of transfer.md 2.7: one signed file, made from the entries of the nodes.
+The static directory of protocol.md 3.4: one signed file, made from the entries of the nodes.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Private keys are files of mode 0400 in the folder of the one service that uses them: Ed25519 and
 X25519 as PKCS8 PEM, symmetric keys as 64 hex characters. Messages and custody are signed in
-transfer, entries and heads in records: no key serves both groups (transfer.md 2.7).
+transfer, entries and heads in records: no key serves both groups (protocol.md 3.4).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from node.layout import SERVICES, Node
 
-# transfer.md 2.7: validity 15 months. A clock may be 300 s behind (3.3, check 19).
+# protocol.md 3.4: validity 15 months. A clock may be 300 s behind (3.3, check 19).
 VALID_DAYS = 457
 CLOCK_TOLERANCE_SECONDS = 300
 
@@ -98,7 +98,7 @@ def kid(city: str, public: bytes) -> str:
 
 def directory_entry(node: Node, url: str, at: datetime, *, operator: str, contact: str,
                     regions: Sequence[str]) -> dict[str, Any]:
-    """What this node asks to be listed as: one item of ``nodes`` (transfer.md 2.7)."""
+    """What this node asks to be listed as: one item of ``nodes`` (protocol.md 3.4)."""
     validity = Validity(moment(at - timedelta(seconds=CLOCK_TOLERANCE_SECONDS)),
                         moment(at + timedelta(days=VALID_DAYS)))
     listed = []

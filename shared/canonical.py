@@ -1,6 +1,6 @@
 """Which bytes stand for a JSON value, and is this text one that we read at all?
 
-RFC 8785 with the narrower number rule of the inter-city protocol (transfer.md 2.1, 2.2): whole
+RFC 8785 with the narrower number rule of the inter-city protocol (protocol.md 2.1, 2.2): whole
 numbers within ±(2^53−1) only, no fraction, exponent or −0.
 """
 
@@ -16,7 +16,7 @@ import rfc8785
 from shared.messages import Unreadable
 
 MAX_INTEGER: Final = 2**53 - 1
-# The protocol's limit for any message (transfer.md 3.3, check 5).
+# The protocol's limit for any message (protocol.md 4.2, check 5).
 MAX_DEPTH: Final = 16
 
 _HIGH = re.compile("[\ud800-\U0010ffff]")

@@ -51,7 +51,7 @@ class FixedClock:
 
 
 def wire(instant: datetime) -> str:
-    """``2027-03-01T02:00:00Z``: UTC, whole seconds (a fraction is dropped); transfer.md 2.1."""
+    """``2027-03-01T02:00:00Z``: UTC, whole seconds (a fraction is dropped); protocol.md 2.1."""
     return _utc(instant).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 

@@ -1,6 +1,6 @@
 """Who signed these bytes, and where do the keys come from?
 
-Ed25519 over domain ‖ 0x0A ‖ canonical body (transfer.md 2.2). Keys are files that only their owner
+Ed25519 over domain ‖ 0x0A ‖ canonical body (protocol.md 2.2). Keys are files that only their owner
 may read, never environment variables.
 """
 
@@ -46,7 +46,7 @@ class KeyFileIsWrong(Exception):
 
 
 def kid(owner: str, public: bytes) -> str:
-    """``owner:`` and the first 16 hex digits of SHA-256(raw public key); transfer.md 2.1."""
+    """``owner:`` and the first 16 hex digits of SHA-256(raw public key); protocol.md 2.1."""
     return f"{owner}:{sha256(public).hexdigest()[:16]}"
 
 

@@ -11,7 +11,7 @@ class Settings(ServiceSettings):
     """``directory``: the signed file of the federation, by which entries of others are judged.
 
     ``directory_keys``: the pinned keys of its office, each ``kid:hex``; so many must have signed
-    as ``directory_threshold`` says (transfer.md 2.7). Without a file, entries of other cities wait.
+    as ``directory_threshold`` says (protocol.md 3.4). Without a file, entries of other cities wait.
     """
 
     service: ClassVar[str] = "records"

@@ -2,7 +2,7 @@
 
 Every message ends in exactly one way: passed as a repeat, turned into commands, parked, or
 dead-lettered (and parked where its key and sequence can be read), so that none is skipped
-silently (faults.md INV-13). The key's sequence alone decides, never an offset.
+silently (rules.md INV-13). The key's sequence alone decides, never an offset.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from shared.telemetry import Metrics
 
 # A page of 500 import rows stays below; what is larger comes in parts.
 MAX_BODY_BYTES: Final = 1_048_576
-# A slow sender holds a connection no longer than this (transfer.md 3.3 has the same).
+# A slow sender holds a connection no longer than this (protocol.md 4.2 has the same).
 BODY_SECONDS: Final = 30.0
 MAX_BODY_DEPTH: Final = 16
 # Shipped by the package fastapi-offline: many cities have no way to a content network.

@@ -1,4 +1,4 @@
-"""The node directory (transfer.md 2.7): made from entries, signed by one pinned key."""
+"""The node directory (protocol.md 3.4): made from entries, signed by one pinned key."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class OpenedData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TotalsData:
-    """Minutes over the standing versions (transfer.md 2.4); credited may be negative."""
+    """Minutes over the standing versions (protocol.md 3.1); credited may be negative."""
 
     credited_minutes: int
     pending_minutes: int

@@ -1,6 +1,6 @@
 """What does one version of an entry say, and what does an entry count for?
 
-A version is a signed body (transfer.md 2.4). Of a body made elsewhere only what sums need is read,
+A version is a signed body (protocol.md 3.1). Of a body made elsewhere only what sums need is read,
 and never trusted to have a shape: what does not fit is as if it were absent.
 """
 
@@ -137,7 +137,7 @@ def card_of(versions: Iterable[Version]) -> Card:
 
 
 def read_body(body: Mapping[str, Any], digest: str) -> Version:
-    """The version of a body that has passed the form of transfer.md 2.4."""
+    """The version of a body that has passed the form of protocol.md 3.1."""
     detail = body["detail"]
     content = _object(detail, "body")
     kind = body["kind"]

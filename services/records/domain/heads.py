@@ -1,4 +1,4 @@
-"""What does a dossier add up to, and what does its head say? (transfer.md 2.4, 2.5)"""
+"""What does a dossier add up to, and what does its head say? (protocol.md 3.1, 3.2)"""
 
 from __future__ import annotations
 

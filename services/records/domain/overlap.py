@@ -1,6 +1,6 @@
 """How many minutes of an entry does no earlier one cover? Arithmetic over entries, no command.
 
-``credited`` = counted − ``shared`` (domain.md 3.2, transfer.md 2.4). The same versions give the
+``credited`` = counted − ``shared`` (domain.md 3.2, protocol.md 3.1). The same versions give the
 same figures at every city, in whatever order they came (R3, INV-2, INV-11).
 """
 

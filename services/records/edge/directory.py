@@ -1,6 +1,7 @@
 """Which city signs entries with which key? The federation's signed file, read again as it changes.
 
-The same file that transfer reads, read by our own few lines (style.md 3): of it we need entry keys.
+The same file that transfer reads, read by our own few lines (decisions/0002):
+of it we need entry keys.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What does records do with I/O between reading and deciding? (transfer.md 10.1, 10.3)"""
+"""What does records do with I/O between reading and deciding? (protocol.md 7, 7)"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Is this an entry version as its issuer signed it? (transfer.md 8, check 8; 2.1 and 2.4)
+"""Is this an entry version as its issuer signed it? (protocol.md 8, check 8; 2.1 and 2.4)
 
-The same check that transfer makes of an offer, written here for what comes late (style.md 3); the
+The same check that transfer makes of an offer, written here for what comes late; the
 published vectors bind both. Order of the codes: 401, 404, 410. What needs the log, 411 and 412, the
 domain judges.
 """

@@ -1,4 +1,4 @@
-"""Who looks again at what failed its judgement? A chore of the active worker (transfer.md 10.3)."""
+"""Who looks again at what failed its judgement? A chore of the active worker (protocol.md 7)."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class Queries:
     async def receipt(
         self, subject_id: str, issuer: str, entry_id: str, version: int
     ) -> dict[str, Any]:
-        """That this version is a leaf of the log, under a head signed now (transfer.md 2.5)."""
+        """That this version is a leaf of the log, under a head signed now (protocol.md 3.2)."""
         async with self.snapshot() as connection:
             row = await self.present(connection, subject_id)
             if isinstance(row, Departed):

@@ -20,7 +20,7 @@ DocumentType = Literal[
     "military",
 ]
 DOCUMENT_TYPES: tuple[DocumentType, ...] = get_args(DocumentType)
-# Their names between cities (transfer.md 2.3).
+# Their names between cities (protocol.md 2.3).
 WIRE_TYPES: dict[DocumentType, str] = {
     "resident_id": "RIC",
     "hmt_residence_permit": "HMT",
@@ -89,7 +89,7 @@ def judge(document: Document, today: date, *, historical: bool = False) -> Judge
 
 
 def bare(text: str) -> str:
-    """N(number) of transfer.md 2.3 without its rules by type: only A–Z and 0–9 are kept."""
+    """N(number) of protocol.md 2.3 without its rules by type: only A–Z and 0–9 are kept."""
     return _KEPT.sub("", unicodedata.normalize("NFKC", text).upper())
 
 

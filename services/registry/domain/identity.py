@@ -1,6 +1,6 @@
 """How do two cities find out that they mean the same person, without telling who it is?
 
-Bytes of transfer.md 2.3: identity, code, keys, proof. Pure arithmetic over what is given.
+Bytes of protocol.md 2.3: identity, code, keys, proof. Pure arithmetic over what is given.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What does a fact of transfer make us do next? (transfer.md 10.3, 13)"""
+"""What does a fact of transfer make us do next? (protocol.md 7, 12)"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.ids import fact_command_id
 from shared.messages import Actor, Command, Message, Unreadable, system
 
 WITHDRAWN = "TR-501"
-# (role, event) → (rank, what the volunteer sees); the ranks are those of transfer.md 13.
+# (role, event) → (rank, what the volunteer sees); the ranks are those of protocol.md 12.
 SHOWN: dict[tuple[facts.Role, str], tuple[int, str]] = {
     ("origin", "transfer-requested"): (1, "checking"),
     ("origin", "transfer-admitted"): (2, "checking"),

@@ -30,7 +30,7 @@ class ResolveBody(Body):
 
 
 class ProofBody(Body):
-    """What transfer asks for (transfer.md 5.1). ``actor_id``: the login that asked transfer, if
+    """What transfer asks for (protocol.md 6). ``actor_id``: the login that asked transfer, if
     it is to be the applicant's own."""
 
     applicant_ref: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]

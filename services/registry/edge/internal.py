@@ -41,7 +41,7 @@ def router(desk: Desk) -> APIRouter:
     async def proofs(
         body: bodies.ProofBody, _: Annotated[str, Depends(calls_from("transfer"))]
     ) -> dict[str, Any]:
-        """The judge of the person: {code_id, proof}, or why not (transfer.md 5.1)."""
+        """The judge of the person: {code_id, proof}, or why not (protocol.md 6)."""
         return await proved(desk, body)
 
     return routes

@@ -16,7 +16,7 @@ from services.registry.domain.consents import Consent
 from services.registry.domain.volunteers.state import Departed, Registered, Volunteer
 from shared.clock import wire_exact
 
-# transfer.md 13.
+# protocol.md 12.
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "applied": ("已申请", "Applied"),
     "checking": ("审核中", "Being checked"),
@@ -95,7 +95,7 @@ def application(applicant_ref: str, state: Applicant) -> dict[str, Any]:
 
 
 def transfer(seen: TransferSeen, now: datetime) -> dict[str, Any]:
-    """A transfer as the volunteer sees it: the highest rank heard (transfer.md 13)."""
+    """A transfer as the volunteer sees it: the highest rank heard (protocol.md 12)."""
     shown = seen.shown
     if shown == "moved" and now - seen.since >= MOVED_FOR:
         shown = "settling"

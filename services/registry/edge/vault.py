@@ -165,7 +165,7 @@ def profile_of(asked: Asked) -> Profile:
 
 
 def identities_of(person: Person) -> tuple[bytes, ...]:
-    """Identity bytes by document (transfer.md 2.3); a document that has none is left out."""
+    """Identity bytes by document (protocol.md 2.3); a document that has none is left out."""
     found = []
     for each in person.documents:
         number = f"{each.country or ''}{each.number}" if each.type == "passport" else each.number

@@ -1,4 +1,4 @@
-"""What has happened to a move, as the node and its subscribers may read it (transfer.md 10.2)."""
+"""What has happened to a move, as the node and its subscribers may read it (protocol.md 7)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RefusalClass = Literal["F", "T", "R"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Totals:
-    """Minutes over the standing versions (transfer.md 2.4); credited may be negative."""
+    """Minutes over the standing versions (protocol.md 3.1); credited may be negative."""
 
     credited_minutes: int = 0
     pending_minutes: int = 0

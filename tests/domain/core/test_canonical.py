@@ -1,4 +1,4 @@
-"""Which bytes stand for a JSON value? transfer.md 2.2 and canonical.json."""
+"""Which bytes stand for a JSON value? protocol.md 2.2 and canonical.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does a log commit to? RFC 9162 2.1 and merkle.json (transfer.md 2.5)."""
+"""What does a log commit to? RFC 9162 2.1 and merkle.json (protocol.md 3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who signed these bytes? transfer.md 2.2 and keys.json."""
+"""Who signed these bytes? protocol.md 2.2 and keys.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Freeze, hold, thaw, depart, adopt, in any order (transfer.md 10.3; R30, R37, R38, B15, B34)."""
+"""Freeze, hold, thaw, depart, adopt, in any order (protocol.md 7; R30, R37, R38, B15, B34)."""
 
 from __future__ import annotations
 

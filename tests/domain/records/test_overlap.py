@@ -56,7 +56,7 @@ def version(
 
 
 def slow_shared(cards: list[Card]) -> dict[tuple[str, str], int]:
-    """The rule as it is written, seconds as sets (faults.md INV-2)."""
+    """The rule as it is written, seconds as sets (rules.md INV-2)."""
     found, covered = {}, set()
     for card in sorted(cards, key=lambda each: (each.key[1][-26:], each.key[0])):
         span = interval(card)

@@ -278,7 +278,7 @@ def test_a_field_that_breaks_its_rule_is_named(field, reason, changes) -> None:
     assert story.refuses(story.service(**changes)) == r.FieldIsWrong(field, reason)
 
 
-def test_fractions_of_a_second_are_no_time_of_the_wire() -> None:  # transfer.md 2.1
+def test_fractions_of_a_second_are_no_time_of_the_wire() -> None:  # protocol.md 2.1
     story = Story()
     wish = story.service()
     facts = replace(wish.facts, started_at=wish.facts.started_at + timedelta(milliseconds=1))

@@ -1,4 +1,4 @@
-"""A dossier under way: bundle after bundle, checked, adopted or taken away (transfer.md 10.3)."""
+"""A dossier under way: bundle after bundle, checked, adopted or taken away (protocol.md 7)."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ def test_a_verification_of_an_applicant_is_refused() -> None:
 # -- ProveIdentity -------------------------------------------------------------------------------
 
 
-def test_a_proof_keeps_the_code_for_further_attempts() -> None:  # transfer.md 5.1
+def test_a_proof_keeps_the_code_for_further_attempts() -> None:  # protocol.md 6
     story = given(*state_after(w.apply(), verify()))
     proved = story.when(prove())
     proved.emits(
@@ -258,7 +258,7 @@ def test_only_the_service_itself_ends_forgets_and_drops(command: Any) -> None:
 # -- NoteTransfer --------------------------------------------------------------------------------
 
 
-def test_the_highest_rank_stays() -> None:  # transfer.md 13
+def test_the_highest_rank_stays() -> None:  # protocol.md 12
     story = given(*state_after(w.apply()))
     first = story.when(note())
     assert [type(each) for each in first.events] == [e.TransferStatusNoted]

@@ -46,7 +46,7 @@ def test_a_social_credit_code_is_judged_as_its_vector_says(  # domain.md 5.3
 
 
 @pytest.mark.parametrize("case", IDENTITY["cases"], ids=lambda case: case["id_type"])
-def test_identity_bytes_are_those_of_the_protocol(case: dict[str, str]) -> None:  # transfer.md 2.3
+def test_identity_bytes_are_those_of_the_protocol(case: dict[str, str]) -> None:  # protocol.md 2.3
     made = identity.identity_bytes(case["name"], case["id_type"], case["id_number"])
     assert made.hex() == case["identity_bytes_hex"]
 
@@ -66,7 +66,7 @@ def test_the_same_person_has_the_same_bytes(one: int, other: int) -> None:
     assert made[0] == made[1]
 
 
-def test_code_ids_keys_and_proof_are_those_of_the_protocol() -> None:  # transfer.md 2.3
+def test_code_ids_keys_and_proof_are_those_of_the_protocol() -> None:  # protocol.md 2.3
     known = IDENTITY["code"]
     code = bytes.fromhex(known["code_hex"])
     key = identity.code_key(code)

@@ -1,4 +1,4 @@
-"""What registry does when transfer speaks (transfer.md 10.3), bound to its released examples."""
+"""What registry does when transfer speaks (protocol.md 7), bound to its released examples."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_what_is_no_fact_is_unreadable_and_quotes_nothing(
     assert not any(isinstance(v, str) and v in str(error.value) for v in changes.values())
 
 
-def test_ranks_rise_with_the_stages_of_the_protocol() -> None:  # transfer.md 13
+def test_ranks_rise_with_the_stages_of_the_protocol() -> None:  # protocol.md 12
     origin = [
         "transfer-requested",
         "transfer-admitted",

@@ -460,7 +460,7 @@ async def test_who_comes_back_is_the_same_subject_and_an_old_release_moves_nobod
     assert len(await registry.events("subject-departed")) == 1
 
 
-async def test_the_highest_stage_heard_stays(registry: Registry) -> None:  # transfer.md 13
+async def test_the_highest_stage_heard_stays(registry: Registry) -> None:  # protocol.md 12
     ref = await an_applicant(registry)
 
     async def shown() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What becomes of entries that come late from another city? (transfer.md 8 check 8, 10.3)
+"""What becomes of entries that come late from another city? (protocol.md 8 check 8, 10.3)
 
 Each version is judged by itself: joined or held, a duplicate, or quarantined with its code. The
 higher version wins, not the later arrival (R31, R44, B12).

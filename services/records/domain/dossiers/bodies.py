@@ -1,4 +1,4 @@
-"""How is the body of an entry version written? (transfer.md 2.4, domain.md 3.2)"""
+"""How is the body of an entry version written? (protocol.md 3.1, domain.md 3.2)"""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ class RevokeEntry(EntryCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreezeDossier(Command):
-    """Rewards has frozen for this move; nothing joins from now on (transfer.md 10.3)."""
+    """Rewards has frozen for this move; nothing joins from now on (protocol.md 7)."""
 
     subject_id: str
     transfer_id: str
@@ -256,7 +256,7 @@ class ReceiveSupplement(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedEntry:
-    """A signed entry of a supplement as the edge judged it by transfer.md 8, check 8.
+    """A signed entry of a supplement as the edge judged it by protocol.md 8, check 8.
 
     ``code``: the refusal that its form, bounds, key or signature earns, or None. Of one that is
     refused only the key is read. ``stored_digest``: of what stands here under that key, wherever.

@@ -67,7 +67,7 @@ def evolve(dossier: Dossier, event: Event) -> Dossier:
 
 
 def channel_of(transfer_id: str, sender: str, incarnation: int) -> str:
-    """The name of a channel of supplements in the row (transfer.md 9)."""
+    """The name of a channel of supplements in the row (protocol.md 10)."""
     return f"{transfer_id}/{sender}/{incarnation}"
 
 

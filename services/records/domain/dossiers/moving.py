@@ -1,4 +1,4 @@
-"""How does a dossier leave, come back, and arrive? (transfer.md 10.3)
+"""How does a dossier leave, come back, and arrive? (protocol.md 7)
 
 Orders come from events of different topics, in any order. What has ended is remembered, so that a
 late order is silence; an order carried out before is answered again and changes nothing.

@@ -26,7 +26,7 @@ Ending = Literal["aborted", "released", "active"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Minutes over the standing versions (transfer.md 2.4); credited may be negative."""
+    """Minutes over the standing versions (protocol.md 3.1); credited may be negative."""
 
     credited_minutes: int = 0
     pending_minutes: int = 0

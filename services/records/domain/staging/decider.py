@@ -1,4 +1,4 @@
-"""What follows from each order at each stage of a staging? (transfer.md 10.3)"""
+"""What follows from each order at each stage of a staging? (protocol.md 7)"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class VerifyApplicant(Command):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProveIdentity(Command):
-    """The node's transfer service asks for a proof (transfer.md 5.1).
+    """The node's transfer service asks for a proof (protocol.md 6).
 
     ``code_id``, ``code_key`` None: by the code kept from the first attempt. ``documents``: her
     documents' keyed digests, as the edge read them.

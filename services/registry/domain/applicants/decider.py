@@ -151,7 +151,7 @@ def verify(state: Applicant | None, command: VerifyApplicant) -> Ruling:
 def prove(
     state: Applicant | None, documents: tuple[DocumentOwners | None, ...], command: ProveIdentity
 ) -> Ruling:
-    """Registry is the judge of the person (transfer.md 5.1); the proof itself is the edge's."""
+    """Registry is the judge of the person (protocol.md 6); the proof itself is the edge's."""
     if not is_system(command.actor):
         return ActorMayNot()
     if isinstance(state, Linked):

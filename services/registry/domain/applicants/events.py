@@ -91,7 +91,7 @@ class ApplicantForgotten(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TransferStatusNoted(Event):
-    """What the volunteer sees of a transfer, by the highest rank heard of (own; transfer.md 13)."""
+    """What the volunteer sees of a transfer, by the highest rank heard of (own; protocol.md 12)."""
 
     transfer_id: str
     role: Role

@@ -1,4 +1,4 @@
-"""Is this the person whom the code is for? Uniform in answer and in work (transfer.md 5.1)."""
+"""Is this the person whom the code is for? Uniform in answer and in work (protocol.md 6)."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class ConsentWithdrawn(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubjectDeparted(Event):
-    """Her dossier was released to ``home``; here she is a pointer to it (transfer.md 10.3)."""
+    """Her dossier was released to ``home``; here she is a pointer to it (protocol.md 7)."""
 
     subject_id: str
     transfer_id: str
