@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,23 +12,31 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.records.domain import keeping
 from services.records.domain.dossiers.folding import City
+from services.records.edge.api import build
 from services.records.edge.copies import ORGANISATION, POLICY, KeepingPart
 from services.records.edge.dossiers import DossierPart
+from services.records.edge.queries import Queries
 from services.records.edge.stagings import StagingPart
 from services.records.edge.store import RecordsDomain
 from services.records.wiring import MIGRATIONS
+from shared.clock import FixedClock
 from shared.ledger import Accepted, Ledger
 from shared.messages import Command, Rejection
 from shared.postgres import Database, migrate
 from shared.signing import Signer
 from tests.domain.records import story as w
+from tests.support.api import TestSurroundings, client_of
 
 ENTRY_KEY = Ed25519PrivateKey.from_private_bytes(b"e" * 32)
 HEAD_KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
 
 
-def make_domain(city: City = w.AMBER) -> RecordsDomain:
-    part = DossierPart(city, Signer.of(city.node, ENTRY_KEY), Signer.of(city.node, HEAD_KEY))
+def make_domain(
+    city: City = w.AMBER,
+    entry_key: Ed25519PrivateKey = ENTRY_KEY,
+    head_key: Ed25519PrivateKey = HEAD_KEY,
+) -> RecordsDomain:
+    part = DossierPart(city, Signer.of(city.node, entry_key), Signer.of(city.node, head_key))
     return RecordsDomain(part, StagingPart(), KeepingPart(ORGANISATION), KeepingPart(POLICY))
 
 
@@ -76,8 +85,6 @@ class Records:
             return [dict(row) for row in await connection.fetch(sql, *values)]
 
     async def state(self, subject: str = w.LI_HUA) -> Any:
-        import json
-
         rows = await self.rows(
             "SELECT state::text AS s FROM aggregate WHERE kind = 'dossier' AND id = $1", subject
         )
@@ -88,3 +95,25 @@ class Records:
 async def records(database: str) -> AsyncIterator[Records]:
     async with open_records(database, "records") as (reached, ledger):
         yield Records(reached, ledger)
+
+
+class Api:
+    """The public API and the internal routes over one database, without a socket."""
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+        self.clock = FixedClock(w.MONDAY)
+        self.surroundings = TestSurroundings(node="amber", clock=self.clock)
+        part = DossierPart(w.AMBER, Signer.of("amber", ENTRY_KEY), Signer.of("amber", HEAD_KEY))
+        self.queries = Queries(records.database, part, self.clock)
+        self.app = build(self.surroundings, records.ledger, self.queries)
+
+    def client(self, *grants: Any, actor_id: str = "someone", subject_id: str | None = None) -> Any:
+        token = self.surroundings.token(*grants, subject_id=subject_id, actor_id=actor_id)
+        return client_of(self.app, token)
+
+
+@pytest.fixture
+async def api(records: Records) -> Api:
+    await records.does(records.story.open())
+    return Api(records)
