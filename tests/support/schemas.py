@@ -74,6 +74,11 @@ def registry() -> Contract:
     )
 
 
+def records() -> Contract:
+    types = importlib.import_module("services.records.contract.types")
+    return Contract("records", {name: Wire(shape) for name, shape in types.SHAPES.items()})
+
+
 def rewards() -> Contract:
     types = importlib.import_module("services.rewards.contract.types")
     return Contract(
@@ -99,6 +104,7 @@ def transfer() -> Contract:
 # A service that joins adds its function here.
 CONTRACTS: Mapping[str, Callable[[], Contract]] = {
     "registry": registry,
+    "records": records,
     "rewards": rewards,
     "transfer": transfer,
 }
