@@ -11,7 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from node.sheets import columns, tables, writing
+from node.sheets import cells, columns, tables, writing
 from node.sheets.rows import Problem, SheetRow, rows
 from node.sheets.tables import SheetIsUnreadable
 from node.sheets.writing import BadRow
@@ -116,6 +116,16 @@ def test_hours_are_exact_decimals(tmp_path: Path, cell: object, hours: str) -> N
     assert one(tmp_path, ZH, *LINE[:4], cell).values["hours"] == hours
 
 
+def test_a_sum_made_by_a_spreadsheet_means_its_15_digits() -> None:
+    assert cells.decimal("hours", 0.1 + 0.2) == "0.3"
+    assert cells.decimal("hours", 1.15 * 3) == "3.45"
+
+
+def test_line_numbers_are_those_beside_the_sheet_even_under_empty_lines(tmp_path: Path) -> None:
+    path = xlsx(tmp_path / "late.xlsx", (), (), ZH, (), LINE)
+    assert [row.line.number for row in read(path)] == [5]
+
+
 @pytest.mark.parametrize("cell", ["两小时", "1/2", "1e99", "NaN", "Infinity", True])
 def test_hours_that_are_no_number_are_a_problem(tmp_path: Path, cell: object) -> None:
     assert one(tmp_path, ZH, *LINE[:4], cell).problems == (Problem("hours", "not_a_number"),)
@@ -163,6 +173,8 @@ TIMED = ("姓名", "身份证号", "活动名称", "服务日期", "开始时间
     (time(22, 0), time(0, 0), "2026-03-07T14:00:00Z", "2026-03-07T16:00:00Z"),
     ("00:00", "01:00", "2026-03-06T16:00:00Z", "2026-03-06T17:00:00Z"),
     (datetime(2026, 3, 7, 9), datetime(2026, 3, 7, 11, 0, 0, 400_000), "2026-03-07T01:00:00Z",
+     "2026-03-07T03:00:00Z"),
+    (datetime(2026, 3, 7, 8, 59, 59, 600_000), datetime(2026, 3, 7, 11), "2026-03-07T01:00:00Z",
      "2026-03-07T03:00:00Z"),
     ("2026-03-07 09:00", "2026-03-08 01:00:30", "2026-03-07T01:00:00Z", "2026-03-07T17:00:30Z"),
     ("2026年3月7日9:00", "2026/3/7 10:00", "2026-03-07T01:00:00Z", "2026-03-07T02:00:00Z"),
@@ -243,6 +255,10 @@ def test_the_sheet_of_bad_rows_can_be_corrected_and_read_again(tmp_path: Path) -
     sheet["E2"] = 0.5
     sheet["G2"] = 2
     book.save(out)
+    again = tables.read(out)
+    twice = tmp_path / "twice.xlsx"
+    writing.write_bad_rows(twice, again, columns.match(again.headers), [BadRow(again.lines[0], ())])
+    assert tables.read(twice).headers == again.headers  # explained once, however often it comes
     [row] = read(out)
     assert (row.values["hours"], row.values["distinct"], row.values["occurred_on"]) == (
         "0.5", 2, "2026-03-07")
