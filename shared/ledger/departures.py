@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared.ledger.entries import Entry
+from shared.ledger.rows import key_of
 from shared.ledger.types import Attachment, Outcome
 from shared.messages import Unavailable
 
@@ -32,6 +33,7 @@ class _Ticket:
 
     entries: list[Entry]
     keys: frozenset[str]
+    claims: frozenset[str]
     done: asyncio.Future[list[Outcome]]
     attachment: Attachment | None = None
 
@@ -60,7 +62,8 @@ class Departures:
             raise Unavailable("too many commands are waiting", retry_after_seconds=2)
         keys = frozenset[str]().union(*(entry.keys for entry in entries))
         done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Ticket(entries, keys, done, attachment))
+        claims = frozenset(key_of(claim) for entry in entries for claim in entry.reach.claims)
+        self._queue.append(_Ticket(entries, keys, claims, done, attachment))
         self._take_off_soon()
         return await done
 
@@ -90,12 +93,11 @@ class Departures:
             if ticket.done.cancelled():
                 continue
             free = blocked.isdisjoint(ticket.keys)
-            claims = {key for key in ticket.keys if key.startswith("c|")}
             if free and ticket.attachment is None and len(batch) < room:
                 batch.append(ticket)
                 # Commands of one batch may share aggregates and streams, which ``evolve`` moves
                 # between them; a claim is a window of its own for each, so it comes once.
-                blocked |= claims
+                blocked |= ticket.claims
             elif (
                 free
                 and ticket.attachment is not None

@@ -168,6 +168,32 @@ async def test_at_most_four_run_at_a_time(service: Service) -> None:
     assert most == 4
 
 
+async def test_a_job_that_takes_long_is_not_begun_a_second_time(service: Service) -> None:
+    database, ledger = service
+    clock = FixedClock(NOON)
+    begun: list[str] = []
+    go = asyncio.Event()
+
+    async def slow(job: Job) -> Sequence[Command]:
+        begun.append(job.target.id)
+        if job.target.id == "slow":
+            await go.wait()
+        return (remember(job),)
+
+    async with running(service, slow, clock):
+        await ledger.submit(remind("slow"))
+        await eventually(lambda: begun, "it runs")
+        clock.advance(timedelta(hours=1))
+        for n in range(2):
+            await ledger.submit(remind(f"quick {n}"))
+            await eventually(
+                lambda n=n: reminded(database, f"quick {n}"), "others are claimed meanwhile"
+            )
+        go.set()
+        await eventually(lambda: _all_done(database, 3), "all are done")
+    assert begun == ["slow", "quick 0", "quick 1"]
+
+
 async def _all_done(database: Database, count: int) -> bool:
     return await states(database) == ["done"] * count
 
