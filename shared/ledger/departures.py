@@ -153,8 +153,11 @@ class Departures:
 
     async def empty(self) -> None:
         """Returns when nothing is in the queue or in flight."""
-        while self._flights.tasks:
-            await asyncio.wait(set(self._flights.tasks))
+        while self._queue or self._flights.tasks:
+            if self._flights.tasks:
+                await asyncio.wait(set(self._flights.tasks))
+            else:
+                await asyncio.sleep(0)
 
 
 def _land(ticket: _Ticket, result: list[Outcome] | BaseException) -> None:

@@ -33,7 +33,9 @@ class Reach:
     """What a command may touch, known before anything is read.
 
     ``targets``: the aggregates that it reads and may change, the first being its own. ``streams``:
-    every stream that it may write to. ``claims``: keys that a unique index of the service guards.
+    every stream that it may write to. ``claims``: keys that a unique index of the service guards;
+    one batch names each at most once, for what one aggregate claims the next one's window cannot
+    show (``Ledger.run`` raises ``ClaimTwice`` where the first of two took it).
     """
 
     targets: tuple[Target, ...]
