@@ -119,8 +119,8 @@ def _changing(ledger: LedgerApi) -> APIRouter:
         subject_id: Subject,
         issuer: Issuer,
         entry_id: EntryId,
-        body: b.Nothing,
         context: Approver,
+        body: b.Nothing | None = None,
     ) -> Response:
         wish = c.ApproveEntry(**context.meta(), **_entry(subject_id, issuer, entry_id))
         return await submit(ledger, wish, context, answers.entry_changed)
