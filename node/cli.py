@@ -32,7 +32,7 @@ def make_app() -> typer.Typer:
         ("doctor", looking.doctor), ("token", looking.token), ("topics", looking.list_topics),
         ("import", sheets.import_sheet), ("export", dossiers.export),
         ("verify", dossiers.verify_file), ("redrive", mending.redrive),
-        ("republish", mending.republish),
+        ("republish", mending.republish), ("demo", nodes.demo),
     )
     for name, command in commands:
         app.command(name)(command)

@@ -133,6 +133,20 @@ def down(node: NodeOption = None, data: DataOption = None) -> None:
                 say(f"节点 {found.code} 没有在运行", f"node {found.code} was not running"))
 
 
+def demo(
+    stop: Annotated[bool, typer.Option("--exit", help="讲完即停 · stop after the story")] = False,
+    data: Annotated[Path, typer.Option(
+        "--data", file_okay=False, help="每次重建 · made anew at each run")] = Path("data/demo"),
+) -> None:
+    """两座城市的故事,每句都核对 · Two cities, one volunteer, every sentence checked.
+
+    退出码 · exit code: 1 有检查未通过 a check failed.
+    """
+    from node.demo.__main__ import main
+
+    raise typer.Exit(main([*(["--exit"] if stop else []), "--data", str(data)]))
+
+
 def _fetch_jars(quiet: bool) -> None:
     """Bring Kafka's jars where they are not there yet, with a bar."""
     try:
