@@ -155,6 +155,12 @@ def test_a_code_whose_place_was_taken_while_bound_is_not_freed() -> None:
     story.when(settle()).emits(e.CodeSettled(code_id=w.CODE, transfer_id=w.T1, outcome="burnt"))
 
 
+def test_a_code_whose_place_was_taken_is_no_code_for_a_second_transfer() -> None:
+    newer = take_code(w.OTHER_CODE, w.CODE)
+    story = given(*state_after(*HAS_A_CODE, check_identity(), newer))
+    story.when(check_identity(w.T2)).emits(tried(w.T2), denied(w.T2))
+
+
 def test_a_code_burnt_while_bound_ends_nothing_and_is_not_freed() -> None:
     wrong = [check_identity(f"{n}" * 64, proof="0" * 64) for n in range(5, 10)]
     story = given(*state_after(*HAS_A_CODE, check_identity(), *wrong))
