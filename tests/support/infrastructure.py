@@ -90,9 +90,11 @@ async def eventually(
 @contextmanager
 def _embedded_kafka() -> Iterator[str]:
     from node.kafka import EmbeddedKafka
+    from node.process import free_ports
 
     with tempfile.TemporaryDirectory(prefix="jiexu-test-kafka-") as directory:
-        broker = EmbeddedKafka(Path(directory), free_port())
+        port, controller = free_ports(2)
+        broker = EmbeddedKafka(Path(directory), port, controller_port=controller)
         broker.start()
         try:
             yield broker.bootstrap

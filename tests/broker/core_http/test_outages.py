@@ -14,6 +14,7 @@ import pytest
 
 from node.kafka import EmbeddedKafka
 from node.postgres import EmbeddedPostgres
+from node.process import free_ports
 from tests.broker.core_http.test_roles import City, start
 from tests.support.infrastructure import eventually, free_port
 from tests.support.processes import Processes
@@ -23,7 +24,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[EmbeddedKafka]:
-    made = EmbeddedKafka(tmp_path / "kafka", free_port())
+    port, controller = free_ports(2)
+    made = EmbeddedKafka(tmp_path / "kafka", port, controller_port=controller)
     made.start()
     yield made
     if made.running:
