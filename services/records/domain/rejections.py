@@ -152,12 +152,6 @@ class DecisionIsMissing(Rejection):
 
 
 @dataclass(frozen=True)
-class DossierIsSealed(Rejection):
-    zh: ClassVar[str] = "该档案已终止,不再接受记录。"
-    en: ClassVar[str] = "This dossier is closed; nothing can be added."
-
-
-@dataclass(frozen=True)
 class DossierExists(Rejection):
     zh: ClassVar[str] = "该志愿者的档案已经存在。"
     en: ClassVar[str] = "This volunteer's dossier exists already."
