@@ -11,6 +11,7 @@ from typing import Final
 
 import asyncpg
 from fastapi import APIRouter, FastAPI
+from prometheus_client import Counter
 
 from services.transfer.contract.topics import TOPICS
 from services.transfer.domain.case import Office
@@ -108,8 +109,20 @@ class House:
                 terms=WorkingTerms(self.parts.calendar, self._unknown_year),
                 limits=self.settings.limits(),
                 daily_requests_per_peer=self.settings.daily_requests_per_peer,
-            )
+            ),
+            count_silence=lambda *pair: self._silence.labels(*pair).inc(),
+            count_alarm=lambda kind: self._alarms.labels(kind).inc(),
         )
+
+    @cached_property
+    def _silence(self) -> Counter:
+        return self.parts.metrics.counter(
+            "moves_unlisted", "Inputs that no row of the tables lists.", "role", "state", "input"
+        )
+
+    @cached_property
+    def _alarms(self) -> Counter:
+        return self.parts.metrics.counter("alarms", "Alarms raised.", "kind")
 
     def _unknown_year(self, year: int) -> None:
         self.parts.log.warning("calendar.missing", year=year)
@@ -124,8 +137,7 @@ class House:
 
     @cached_property
     def journal(self) -> StoredJournal:
-        counter = self.parts.metrics.counter("alarms", "Alarms raised.", "kind")
-        return StoredJournal(self.parts.database, lambda kind: counter.labels(kind).inc())
+        return StoredJournal(self.parts.database, lambda kind: self._alarms.labels(kind).inc())
 
     @cached_property
     def directory(self) -> DirectoryFile:

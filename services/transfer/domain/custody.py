@@ -49,8 +49,8 @@ class Custody:
         return self.links[-1].epoch if self.links else 1
 
     def is_home(self, city: str) -> bool:
-        """Whether this city keeps the dossier."""
-        return not self.links or self.links[-1].home == city
+        """Whether this city keeps the dossier; one that only another city spoke of is not here."""
+        return self.links[-1].home == city if self.links else self.foreign_epoch == 0
 
     def released_by(self, city: str) -> Link | None:
         """This city's own last release, if it was the last link."""

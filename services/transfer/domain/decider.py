@@ -182,7 +182,7 @@ def sign_genesis(
     """A dossier opened here gets its first certificate; one that has a chain is silence."""
     known = custody or Custody(subject_id=command.subject_id)
     if not known.is_home(office.city):
-        return DossierIsNotHere(home=known.links[-1].home)
+        return DossierIsNotHere(home=known.links[-1].home if known.links else "another city")
     if known.links:
         return ()
     body = genesis_body(office.city, command.subject_id, wire(command.at))

@@ -81,7 +81,7 @@ def admission_ground(case: Case) -> Ground | None:
     if custody.released_by(city):
         return Ground("TR-306", pointer=custody.links[-1])
     if not custody.is_home(city):
-        return Ground("TR-203", pointer=custody.links[-1])
+        return Ground("TR-203", pointer=custody.links[-1] if custody.links else None)
     if custody.foreign_epoch > custody.epoch:
         return Ground("TR-303")
     if case.command.holds:

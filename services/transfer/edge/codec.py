@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from services.transfer.contract.types import NAMES
 from services.transfer.domain import events
 from services.transfer.domain.custody import Custody, RequestLog
 from services.transfer.domain.state import DestinationState, OriginState, State
+from shared.canonical import canonical
 
 _ORIGIN: TypeAdapter[Any] = TypeAdapter(Annotated[OriginState, Field(discriminator="status")])
 _DESTINATION: TypeAdapter[Any] = TypeAdapter(
@@ -60,6 +62,10 @@ _EVENTS: dict[type[events.TransferEvent], TypeAdapter[Any]] = {
 def event_json(event: events.TransferEvent) -> tuple[str, dict[str, Any]]:
     """(type, data) of an event as the outside reads it."""
     data: dict[str, Any] = _EVENTS[type(event)].dump_python(event, mode="json")
+    if data.get("certificate") is not None:
+        # Read back from the database its members may stand in another order: the same event must
+        # be the same bytes whatever batch it was decided in.
+        data["certificate"] = json.loads(canonical(data["certificate"]))
     if "refusal_class" in data:
         data["class"] = data.pop("refusal_class")
     return NAMES[type(event)], data

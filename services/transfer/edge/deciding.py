@@ -6,7 +6,7 @@ rows and jobs, and lets ``rows`` write the service's own tables in the same tran
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,10 +43,21 @@ def custody_target(subject_id: str) -> Target:
 
 
 class TransferDomain:
-    """See ``shared.ledger.Domain``. The incarnation is read with every window."""
+    """See ``shared.ledger.Domain``. The incarnation is read with every window.
 
-    def __init__(self, office: Office) -> None:
+    ``count_silence`` (role, state, input): a pair that no row lists; ``count_alarm`` (kind).
+    """
+
+    def __init__(
+        self,
+        office: Office,
+        *,
+        count_silence: Callable[[str, str, str], None] = lambda role, state, name: None,
+        count_alarm: Callable[[str], None] = lambda kind: None,
+    ) -> None:
         self.office = office
+        self._count_silence = count_silence
+        self._count_alarm = count_alarm
 
     def reach(self, command: Command) -> Reach:
         match command:
@@ -99,7 +110,12 @@ class TransferDomain:
                 custody = next((s for s in states[1:] if isinstance(s, Custody)), None)
                 log = next((s for s in states[1:] if isinstance(s, RequestLog)), RequestLog())
                 office = replace(self.office, incarnation=states[0].window.incarnation)
-                return decider.decide(office, states[0], custody, log, command)
+                ruling = decider.decide(office, states[0], custody, log, command)
+                if isinstance(ruling, tuple) and not any(
+                    isinstance(e, steps.Moved) for e in ruling
+                ):
+                    self._count_silence(command.role, states[0].status, command.name)
+                return ruling
             case office_commands.SignGenesis():
                 return decider.sign_genesis(self.office, states[0], command)
             case office_commands.CloseSubject():
@@ -211,6 +227,10 @@ class TransferDomain:
 
     async def save(self, connection: Connection, decided: Sequence[Decided]) -> None:
         await rows.save(connection, decided)
+        for one in decided:
+            for event in one.events:
+                if isinstance(event, steps.AlarmRaised):
+                    self._count_alarm(event.kind)
 
 
 def _address(command: commands.TransferCommand) -> dict[str, Any]:
