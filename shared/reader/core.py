@@ -69,8 +69,6 @@ class Core:
         self._work: set[asyncio.Future[None]] = set()
         self._dead_letters = 0
 
-    # -- what adapters ask ----------------------------------------------------------------------
-
     def seat(self, sources: Iterable[Source]) -> asyncio.Event:
         """For one run of an adapter: set when it should leave its group and join it again."""
         leave = asyncio.Event()
@@ -86,6 +84,18 @@ class Core:
         done already is passed by sequence. Waits in place while broker or database are away, and
         returns nothing after ``close``.
         """
+        try:
+            return await self._take_up(committed)
+        except asyncio.CancelledError:
+            # A client that waits no longer would go on where its group stands.
+            for topic in {topic for topic, _ in committed}:
+                self.leave(topic, "its partitions could not be taken up in time")
+            raise
+        except Exception as problem:
+            self.unforeseen(problem)
+            raise
+
+    async def _take_up(self, committed: Mapping[Place, int | None]) -> dict[Place, int]:
         pause = self.limits.first_pause_seconds
         while not self.closing:
             try:
@@ -96,14 +106,6 @@ class Core:
                 return self._begin(committed, extents, ours)
             except Unavailable as problem:
                 pause = await self.wait_out("partitions", problem, pause)
-            except asyncio.CancelledError:
-                # A client that waits no longer would go on where its group stands.
-                for topic in {topic for topic, _ in committed}:
-                    self.leave(topic, "its partitions could not be taken up in time")
-                raise
-            except Exception as problem:
-                self.unforeseen(problem)
-                raise
         return {}
 
     def _begin(
@@ -154,8 +156,6 @@ class Core:
         """Has the adapter of this topic leave its group and join again."""
         self.log.warning("the reader joins its group again", topic=topic, why=why)
         self._leave[topic].set()
-
-    # -- one batch ------------------------------------------------------------------------------
 
     async def _handle(self, batch: Sequence[Raw]) -> None:
         try:
@@ -321,8 +321,6 @@ class Core:
                            reason=letter.reason, position=letter.raw.position)
         if settlement.refused and source.expects_success:
             self.log.error("a rule refused a fact", topic=source.topic, facts=settlement.refused)
-
-    # -- trouble --------------------------------------------------------------------------------
 
     async def wait_out(self, what: str, problem: Unavailable, pause: float) -> float:
         """Waits a while, not ready; returns the next pause in seconds."""
