@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from node import control
 from node.layout import Node
 from node.supervisor import MAX_DELAY_SECONDS, Watch, delay, is_held
 from tests.node.conftest import bare_node
@@ -80,6 +81,39 @@ def test_killed_with_9_it_leaves_no_orphan_and_the_node_starts_again(supervised:
     finally:
         again.process.terminate()
         again.finish()
+
+
+HOLDER = """
+import signal, sys, time
+from pathlib import Path
+from node import control, layout
+from node.process import Child
+node = layout.load(Path(sys.argv[1]))
+child = Child(control.command(node, ()), directory=Path.cwd(),
+              log_file=node.home / "supervisor.log", death_signal=signal.SIGTERM)
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_demo_that_is_killed_takes_its_supervisors_with_it(tmp_path: Path) -> None:
+    node = bare_node(tmp_path / "500000")
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(node.home)],
+                              stdout=subprocess.PIPE, text=True, cwd=PROJECT)
+    assert holder.stdout is not None
+    with holder.stdout:
+        supervisor = psutil.Process(int(holder.stdout.readline()))
+        deadline = time.monotonic() + 60
+        while not control.state(node)["ready"]:
+            assert time.monotonic() < deadline, control.state(node)
+            time.sleep(0.05)
+        family = [supervisor, *supervisor.children(recursive=True)]
+        assert len(family) >= 3
+        holder.kill()
+        holder.wait(10)
+        _gone, alive = psutil.wait_procs(family, timeout=40)
+        assert not alive
+    assert control.state(node)["phase"] == "stopped"  # in order, not by the axe
 
 
 @pytest.mark.parametrize("name", ["kafka", "postgres"])
