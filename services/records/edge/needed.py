@@ -60,6 +60,7 @@ class View:
     row: Row
     log_id: str
     longest: int
+    count: int
     epoch: int
     need: Need
     node: str

@@ -65,17 +65,31 @@ async def load_dossiers(
 
 
 def _view(subject_id: str, row: Row, need: Need, node: str) -> View:
-    if isinstance(row, Present):
-        longest, epoch = row.log.longest_seconds, row.epoch
-        return View(subject_id, row, row.log.log_id, longest, epoch, need, node)
-    # No log: a name that no log has, so that nothing is found under it.
-    return View(subject_id, row, f"none-{subject_id}", 0, 0, need, node)
+    return View(
+        subject_id=subject_id,
+        row=row,
+        # No log: a name that no log has, so that nothing is found under it.
+        log_id=row.log.log_id if isinstance(row, Present) else f"none-{subject_id}",
+        longest=row.log.longest_seconds if isinstance(row, Present) else 0,
+        count=row.log.count if isinstance(row, Present) else 0,
+        epoch=row.epoch if isinstance(row, Present) else 0,
+        need=need,
+        node=node,
+    )
 
 
 def _staged(view: View, log_id: str) -> View:
-    # Its own longest interval is in the staging's row, not here. Too long only widens what is read.
-    longest = TEN_YEARS_SECONDS
-    return View(view.subject_id, view.row, log_id, longest, -1, view.need, view.node)
+    return View(
+        subject_id=view.subject_id,
+        row=view.row,
+        log_id=log_id,
+        # Both stand in the staging's row, not here. Too long only widens what is read.
+        longest=TEN_YEARS_SECONDS,
+        count=0,
+        epoch=-1,
+        need=view.need,
+        node=view.node,
+    )
 
 
 def _keys(view: View) -> set[EntryKey]:

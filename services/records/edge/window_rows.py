@@ -8,7 +8,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.records.domain.dossiers.state import Claim, Known, Place, held_count
+from services.records.domain.dossiers.state import (
+    MAX_LEAVES_AT_ONCE,
+    Claim,
+    Known,
+    Place,
+    held_count,
+)
 from services.records.domain.entries import Card, EntryKey, read_body
 from services.records.domain.knowledge import Organisation, PolicyVersion
 from services.records.domain.overlap import interval
@@ -202,7 +208,8 @@ async def read_whole(connection: Connection, views: list[View]) -> None:
                     view.log_id,
                 ),
             )
-        if view.need.lines:
+        # Above the bound a job reads them, once the fence is up.
+        if view.need.lines and view.count <= MAX_LEAVES_AT_ONCE:
             rows = await connection.fetch(
                 "SELECT issuer, entry_id, line FROM standing WHERE log_id = $1", view.log_id
             )
