@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from node.layout import Node
 from shared.envelope import short_name
 
 POLL_MILLISECONDS = 300
@@ -56,25 +56,28 @@ class Filter:
 class Tail:
     """A reader of every topic of a node; without a group, so it disturbs nobody."""
 
-    def __init__(self, node: Node, *, from_beginning: bool = False,
-                 timeout_milliseconds: int | None = None) -> None:
-        self.node = node.code
+    def __init__(self, node: str, bootstrap: str, *, from_beginning: bool = False) -> None:
+        self.node = node
         self._consumer = KafkaConsumer(
-            bootstrap_servers=node.bootstrap, group_id=None, enable_auto_commit=False,
+            bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False,
             auto_offset_reset="earliest" if from_beginning else "latest",
             metadata_max_age_ms=METADATA_MILLISECONDS, request_timeout_ms=30_000)
-        self._prefix = f"{node.code}."
+        self._prefix = f"{node}."
         self._assigned: set[TopicPartition] = set()
         self._from_beginning = from_beginning
         self._assign()
 
     def poll(self) -> list[Seen]:
-        """What came since the last call, in the order of time; waits 0.3 s at most."""
+        """What came since the last call; waits 0.3 s at most.
+
+        Partitions are merged by time, and each keeps its own order: a key's events come in the
+        order of their sequence, whatever their times say.
+        """
         batches = self._consumer.poll(timeout_ms=POLL_MILLISECONDS)
-        seen = [self._open(record) for batch in batches.values() for record in batch]
-        if not seen:
+        if not batches:
             self._assign()
-        return sorted(seen, key=lambda one: one.time)
+        return list(heapq.merge(*(map(self._open, batch) for batch in batches.values()),
+                                key=lambda seen: seen.time))
 
     def __iter__(self) -> Iterator[Seen]:
         while True:

@@ -149,7 +149,7 @@ def events_tail(
     found = node_of(node, data)
     wanted = Filter(type, subject, service)
     try:
-        tail = Tail(found, from_beginning=from_beginning)
+        tail = Tail(found.code, found.bootstrap, from_beginning=from_beginning)
     except KafkaError as problem:
         raise Failure(Exit.NODE_STATE, f"{found.bootstrap} 的 Kafka 没有应答",
                       f"Kafka at {found.bootstrap} does not answer "

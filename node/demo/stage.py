@@ -74,7 +74,7 @@ class Flow:
 
     def _listen(self, node: Node) -> None:
         try:
-            tail = Tail(node, from_beginning=True)
+            tail = Tail(node.code, node.bootstrap, from_beginning=True)
             try:
                 while not self._ended.is_set():
                     for seen in tail.poll():
