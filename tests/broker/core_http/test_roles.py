@@ -220,6 +220,7 @@ async def test_a_service_that_starts_while_the_broker_is_away_only_reads(
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
     processes.assert_alive()
+    assert processes["counter"].stop(timeout_seconds=5) == 0, "it must not need a broker to stop"
 
 
 async def test_a_database_older_than_what_was_published_is_only_read(
