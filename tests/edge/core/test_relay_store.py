@@ -6,18 +6,26 @@ import asyncpg
 
 from shared.relay import store
 from tests.support.counter import add, counter_service
+from tests.support.infrastructure import eventually
 
 
 async def test_a_batch_of_large_events_is_bounded_in_bytes(database: str) -> None:
     async with counter_service(database) as (opened, ledger):
         for n in range(50):
             await ledger.submit(add("ann", 1, f"{n}", day=n, text="x" * 260_000))
+        batches: list[int] = []
+        taken, point = 0, store.BEGINNING
         async with opened.ledger.acquire() as connection:
-            taken, point, batches = 0, store.BEGINNING, []
-            while rows := await store.next_events(connection, point):
-                batches.append(sum(len(row["data"]) for row in rows))
-                taken, point = taken + len(rows), store.point_of(rows[-1])
-    assert taken == 50
+
+            async def all_taken() -> bool:
+                # Others on this server may hold the end back for a while.
+                nonlocal taken, point
+                if rows := await store.next_events(connection, point):
+                    batches.append(sum(len(row["data"]) for row in rows))
+                    taken, point = taken + len(rows), store.point_of(rows[-1])
+                return taken == 50
+
+            await eventually(all_taken, "all fifty were taken up")
     assert max(batches) <= store.BATCH_BYTES + 262_144
 
 
@@ -36,4 +44,4 @@ async def test_the_gauges_tell_the_oldest_unsent_event_and_the_oldest_writer(
                 lag, oldest = await store.lag(connection)
         await writer.close()
         assert 3600 <= lag < 3700
-        assert 0.0 < oldest
+        assert oldest > 0.0
