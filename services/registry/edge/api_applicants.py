@@ -13,7 +13,7 @@ from services.registry.domain.applicants.state import Applicant, Linked
 from services.registry.domain.applicants.state import application as application_of
 from services.registry.domain.authority import reviews
 from services.registry.edge import api_examples as examples
-from services.registry.edge import bodies, presenting
+from services.registry.edge import bodies, cursors, presenting
 from services.registry.edge.api_volunteers import (
     REVIEWERS,
     asked_of,
@@ -74,11 +74,9 @@ def router(desk: Desk) -> APIRouter:
         asked: Annotated[Page, Depends(page)],
     ) -> dict[str, Any]:
         """我的申请 · the applications of my login."""
-        after = asked.after or (None, None)
-        if len(after) != 2:
-            raise field_is_wrong("after", "not_a_cursor")
+        after = cursors.texts(asked, 2)
         try:
-            since = None if after[0] is None else read(str(after[0]))
+            since = None if after[0] is None else read(after[0])
         except Unreadable:
             raise field_is_wrong("after", "not_a_cursor") from None
         async with desk.database.reading() as connection:

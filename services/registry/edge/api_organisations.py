@@ -18,12 +18,13 @@ from services.registry.domain.organisations.commands import (
 from services.registry.domain.organisations.events import Filing
 from services.registry.edge import api_examples as examples
 from services.registry.edge import bodies_organisations as bodies
+from services.registry.edge import cursors
 from services.registry.edge.api_volunteers import REVIEWERS, prefix_of
 from services.registry.edge.desk import Desk
 from services.registry.edge.reach import organisation
 from shared.auth import public
 from shared.ledger import Answer, Decided
-from shared.problems import field_is_wrong, not_found
+from shared.problems import not_found
 from shared.requests import CommandContext, Page, command, page, page_of, submit
 
 OrganisationId = Annotated[
@@ -135,16 +136,20 @@ def router(desk: Desk) -> APIRouter:
         _: Annotated[Any, Depends(public())],
         asked: Annotated[Page, Depends(page)],
         name: Annotated[
-            str | None, Query(min_length=1, max_length=100, description="名称含 · name holds")
+            str | None,
+            Query(
+                min_length=1,
+                max_length=100,
+                pattern=r"^[^\x00]*$",
+                description="名称含 · name holds",
+            ),
         ] = None,
         seat: Annotated[str | None, Query(pattern=r"^[0-9]{6}$", description="所在区域")] = None,
         established_from: date | None = None,
         established_until: date | None = None,
     ) -> dict[str, Any]:
         """查询组织 · organisations by name, seat and dates; open to everybody (CQ Art 14)."""
-        after = asked.after or (None, None)
-        if len(after) != 2:
-            raise field_is_wrong("after", "not_a_cursor")
+        after = cursors.texts(asked, 2)
         async with desk.database.reading() as connection:
             rows = await connection.fetch(
                 _LIST,

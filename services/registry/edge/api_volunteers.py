@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
@@ -29,7 +28,7 @@ from services.registry.domain.volunteers.commands import (
 from services.registry.domain.volunteers.events import Hold
 from services.registry.domain.volunteers.state import registration
 from services.registry.edge import api_examples as examples
-from services.registry.edge import bodies, presenting
+from services.registry.edge import bodies, cursors, presenting
 from services.registry.edge.desk import Desk, refused
 from services.registry.edge.reach import volunteer
 from services.registry.edge.shapes import state_of_text
@@ -309,9 +308,7 @@ async def own(desk: Desk, actor: Actor) -> Any:
 
 async def _to_verify(desk: Desk, actor: Actor, asked: Page) -> dict[str, Any]:
     prefixes = [prefix_of(grant.region) for grant in actor.holding(*REVIEWERS) if grant.region]
-    after: Sequence[Any] = asked.after or (None, None)
-    if len(after) != 2:
-        raise not_found()
+    after = cursors.texts(asked, 2)
     async with desk.database.reading() as connection:
         rows = await connection.fetch(_TO_VERIFY, prefixes, after[0], after[1], asked.fetch)
     return page_of(rows, asked, _need, lambda row: (row["residence_region"], row["ref"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import logging
@@ -179,6 +180,23 @@ async def test_the_documents_have_an_example_for_every_route(registry: Registry)
             if method == "post":
                 names = [each["name"].lower() for each in operation["parameters"]]
                 assert "idempotency-key" in names, path
+
+
+async def test_odd_questions_are_refused_and_never_a_defect(registry: Registry) -> None:
+    def cursor(*parts: Any) -> str:
+        return base64.urlsafe_b64encode(json.dumps(parts).encode()).rstrip(b"=").decode()
+
+    cursors = [cursor(1, 2), cursor("a"), cursor("a", 1), cursor("a", "b", "c"), "nonsense"]
+    async with registry.client(OFFICER, "login", actor_id="odd") as client:
+        for path in ("/organisations", "/applicants", "/volunteers/to-verify"):
+            for after in cursors:
+                answer = await client.get(path, params={"after": after})
+                assert (answer.status_code, answer.json()["field"]) == (422, "after"), (path, after)
+        for query in ("name=%00", "limit=0", "limit=201", "seat=5", "established_from=x"):
+            answer = await client.get(f"/organisations?{query}")
+            assert answer.status_code == 422, query
+        for path in ("/policies?on=2027-02-30", "/policies/x/versions/0", "/volunteers/%00"):
+            assert (await client.get(path)).status_code == 422, path
 
 
 # -- the page at / -------------------------------------------------------------------------------
