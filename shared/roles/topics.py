@@ -6,14 +6,18 @@ import socket
 import time
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
 
 from shared.envelope import Topic
 from shared.messages import Unavailable
+
+if TYPE_CHECKING:
+    from kafka.admin import KafkaAdminClient
+
+# kafka-python is imported where it is used: every process knows this module, only provisioning
+# makes topics, and the library takes a third of a second to load.
 
 # A broker that is just starting answers within this.
 REACH_SECONDS: Final = 60.0
@@ -55,6 +59,8 @@ def create_topics(
     Blocking: call it in a thread. Raises ``TopicDiffers``, or ``Unavailable`` when no broker
     answers in time.
     """
+    from kafka.errors import KafkaError
+
     wanted = {topic.on(node): topic for topic in topics}
     admin = _reach(bootstrap, reach_seconds)
     try:
@@ -100,6 +106,9 @@ def _compare(admin: KafkaAdminClient, wanted: dict[str, Topic]) -> None:
 
 
 def _reach(bootstrap: str, seconds: float) -> KafkaAdminClient:
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
+
     deadline = time.monotonic() + seconds
     while True:
         try:
