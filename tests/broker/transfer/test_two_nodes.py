@@ -25,13 +25,13 @@ from services.transfer.wiring import assemble
 from shared.envelope import Topic, decode, encode_headers, source
 from shared.roles import gather
 from shared.roles.servers import Listener
-from tests.edge.transfer.conftest import databases
+from tests.edge.transfer.conftest import databases, migrated
 from tests.support.cities import City, Neighbours, Office, ShiftedClock, apply, code_id_of
 from tests.support.infrastructure import eventually, free_port
 from tests.support.processes import Processes
 from tests.support.topics import everything, make_topics
 
-__all__ = ["databases"]
+__all__ = ["databases", "migrated"]
 
 NEIGHBOURS = {
     "registry.checks": Topic(name="registry.checks.v1", key="", public=False, description=""),

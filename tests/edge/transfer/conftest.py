@@ -11,6 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from services.transfer.wiring import MIGRATIONS
+from shared.postgres import migrate
 from shared.roles.servers import Listener
 from tests.support.cities import City, Office, ShiftedClock, running
 from tests.support.infrastructure import apart
@@ -25,17 +27,31 @@ async def _execute(url: str, statement: str) -> None:
         await connection.close()
 
 
+@pytest.fixture(scope="session")
+def migrated(postgres_url: str) -> Iterator[str]:
+    """The name of a database whose schema is made: others are copied from it."""
+    name = f"jiexu_test_{secrets.token_hex(6)}"
+    apart(_execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE template0'))
+    apart(migrate(_url(postgres_url, name), "transfer", MIGRATIONS))
+    yield name
+    apart(_execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
 @pytest.fixture
-def databases(postgres_url: str) -> Iterator[list[str]]:
-    """Three fresh databases: as many cities as a test may need."""
-    names = [f"jiexu_test_{secrets.token_hex(6)}" for _ in range(3)]
+def databases(postgres_url: str, migrated: str) -> Iterator[list[str]]:
+    """Two databases of this test alone, one a city."""
+    names = [f"jiexu_test_{secrets.token_hex(6)}" for _ in range(2)]
     for name in names:
-        apart(_execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE template0'))
+        apart(_execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{migrated}"'))
     try:
-        yield [urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}")) for name in names]
+        yield [_url(postgres_url, name) for name in names]
     finally:
         for name in names:
             apart(_execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+def _url(postgres_url: str, name: str) -> str:
+    return urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
 
 
 @pytest.fixture
