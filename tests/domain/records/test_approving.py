@@ -218,3 +218,13 @@ def test_a_body_above_may_reject_too_but_no_stranger() -> None:
     assert story.refuses(story.reject(recorded, w.OTHER_APPROVER)) == r.EntryIsUnknown()
     assert story.refuses(story.reject(recorded, w.RECORDER)) == r.ActorMayNot()
     assert story.does(story.reject(recorded, w.PARENT_APPROVER))
+
+
+def test_the_tier_of_a_correction_leaves_the_entrys_former_figure_out() -> None:  # R4
+    story = Story()
+    approved = story.approved("2026-09-19 08:00", "2026-09-19 13:00")
+    changes = {"ended_at": w.at("2026-09-19 13:10")}
+    (corrected,) = story.does(story.correct(approved, changes=changes))
+    assert corrected.version.review_tier == "recorder"
+    assert story.does(story.approve(corrected))
+    assert story.credited == 310

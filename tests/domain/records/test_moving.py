@@ -316,3 +316,20 @@ def test_freeze_and_abort_of_two_moves_in_any_order_leave_the_dossier_at_home(or
         raise AssertionError("a fence stayed up for a move that had ended")
     assert row.log.count == 3
     assert story.totals.pending_minutes == 90
+
+
+def test_at_the_thaw_each_version_stands_as_it_joins() -> None:
+    story = frozen(Story())
+    held = story.recorded()
+    story.does(story.approve(held))
+    _, recorded, approved = story.does(story.thaw())
+    assert (recorded.version.version, recorded.stands) == (1, True)
+    assert (approved.version.version, approved.stands) == (2, True)
+
+
+def test_what_was_held_before_the_release_keeps_its_place_before_what_comes_after() -> None:
+    story = frozen(Story())
+    story.recorded()
+    departed(story)
+    later = story.recorded("2026-09-20 09:00", "2026-09-20 10:00")
+    assert (later.held_index, story.dossier.row.held) == (1, 2)
