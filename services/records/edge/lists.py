@@ -22,7 +22,7 @@ from services.records.edge.queries import Queries
 from services.records.edge.rows import card_of_row, kept_organisation, kept_policy
 from shared.messages import Actor
 from shared.postgres import Connection
-from shared.problems import not_found
+from shared.problems import field_is_wrong, not_found
 from shared.requests import Page
 
 STAFF: Final = ("recorder", "approver", "org_admin")
@@ -95,7 +95,7 @@ async def entries_of(
     """Standing entries of a subject, newest first; 404 where the actor may see none of them."""
     if sight.nothing:
         raise not_found()
-    after = asked.after or ("~", "~")
+    after = _after(asked, "~")
     async with queries.snapshot() as connection:
         row = await queries.present(connection, subject_id)
         values = [row.log.log_id, sight.whole, *_thrice(sight)]
@@ -121,8 +121,8 @@ async def entries_of(
             kind,
             year,
             issuer,
-            str(after[0]),
-            str(after[1]),
+            after[0],
+            after[1],
             asked.fetch,
         )
 
@@ -137,7 +137,7 @@ async def awaiting(
     sight = sight_of(actor, None)
     if sight.nothing:
         return []
-    after = asked.after or ("", "")
+    after = _after(asked, "")
     async with queries.snapshot() as connection:
         rows = await connection.fetch(
             f"""SELECT {", ".join(f"s.{each}" for each in COLUMNS.split(", "))},
@@ -156,8 +156,8 @@ async def awaiting(
             *_thrice(sight),
             queries.node,
             late,
-            str(after[0]),
-            str(after[1]),
+            after[0],
+            after[1],
             asked.fetch,
         )
         return await _with_tiers(connection, rows, actor, queries.node)
@@ -233,6 +233,17 @@ async def _organisations(connection: Connection, ids: set[str | None]) -> dict[s
     )
     kept = {row["id"]: kept_organisation(json.loads(row["s"])).organisation for row in rows}
     return {key: each for key, each in kept.items() if each is not None}
+
+
+def _after(asked: Page, beginning: str) -> tuple[str, str]:
+    """Where the page begins: ULID and issuer; a cursor of another list is a wrong field."""
+    match asked.after:
+        case None:
+            return beginning, beginning
+        case (str() as ulid, str() as issuer):
+            return ulid, issuer
+        case _:
+            raise field_is_wrong("after", "not_a_cursor")
 
 
 def _thrice(sight: Sight) -> tuple[list[str], list[str], list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -302,6 +304,15 @@ async def test_lists_are_filtered_and_paged(api: Api) -> None:
     assert [each["entry_id"] for each in approved["items"]] == [ids[0]]
     assert (await get(api, f"{path}?year=2025", "auditor")).json()["items"] == []
     assert (await get(api, f"{path}?kind=none", "auditor")).status_code == 422
+
+
+@pytest.mark.parametrize("position", [["x"], [1, 2], ["a", "b", "c"], ["a", 1]])
+async def test_a_cursor_of_another_list_is_a_wrong_field(api: Api, position: list[Any]) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps(position).encode()).rstrip(b"=").decode()
+    await record(api)
+    for path in (f"/dossiers/{w.LI_HUA}/entries", "/entries/awaiting"):
+        answer = await get(api, f"{path}?after={cursor}", "auditor")
+        assert (answer.status_code, answer.json()["field"]) == (422, "after")
 
 
 async def test_every_route_lets_in_its_roles_alone(api: Api) -> None:
