@@ -99,6 +99,11 @@ class Asked:
     check: Check | None
     rules: Rules
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The digests, each once: the same document twice is refused, but must be read first."""
+        return tuple(dict.fromkeys(key.digest for key in self.keys))
+
     def checked(self, check: Check | None) -> Asked:
         """The same with what the real-name service answered."""
         return replace(self, check=check)
@@ -153,7 +158,7 @@ def _field_fault(asked: Asked, day: date) -> Rejection | None:
         return FieldIsWrong("residence_region", "region_code")
     if not 1 <= len(person.documents) <= MAX_DOCUMENTS:
         return FieldIsWrong("documents", "length")
-    if len({key.digest for key in asked.keys}) != len(person.documents):
+    if len(asked.digests) != len(person.documents):
         return FieldIsWrong("documents", "twice")
     return (
         _contact_fault("contact", person.contact)

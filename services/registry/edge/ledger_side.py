@@ -104,7 +104,7 @@ def decide(states: tuple[Any, ...], command: Command) -> tuple[Event, ...] | Rej
     """The states come in the order of ``targets_of``."""
     match command:
         case vc.RegisterVolunteer():
-            n = 1 + len(command.asked.keys)
+            n = 1 + len(command.asked.digests)
             rest = list(states[n:])
             bound = rest.pop(0) if command.login_id is not None else None
             body = rest.pop(0) if command.organisation_id is not None else None
@@ -126,7 +126,7 @@ def decide(states: tuple[Any, ...], command: Command) -> tuple[Event, ...] | Rej
         case vc.LinkSubject():
             return volunteers.link(states[0], states[1], command)
         case ac.RegisterApplicant():
-            n = 1 + len(command.asked.keys)
+            n = 1 + len(command.asked.digests)
             return applicants.register(states[0], states[1:n], states[n], command)
         case ac.VerifyApplicant():
             return applicants.verify(states[0], command)

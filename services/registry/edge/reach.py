@@ -56,7 +56,7 @@ def targets_of(command: Command) -> Targets:
         case vc.RegisterVolunteer():
             return (
                 volunteer(command.subject_id),
-                *(document(key.digest) for key in command.asked.keys),
+                *map(document, command.asked.digests),
                 *((login(command.login_id),) if command.login_id is not None else ()),
                 *(
                     (organisation(command.organisation_id),)
@@ -86,7 +86,7 @@ def targets_of(command: Command) -> Targets:
         case ac.RegisterApplicant():
             return (
                 applicant(command.applicant_ref),
-                *(document(key.digest) for key in command.asked.keys),
+                *map(document, command.asked.digests),
                 login(command.login_id),
             )
         case ac.ProveIdentity():

@@ -59,8 +59,8 @@ CONSENT = ConsentAsked(
 
 def decide(state: State, command: Command) -> tuple[Event, ...] | Rejection:
     """As the ledger would: the states of the command's targets, in their order."""
-    targets = targets_of(command)
-    return ledger_side.decide(tuple(state.get(target) for target in targets), command)
+    before = {target: state.get(target) for target in targets_of(command)}
+    return ledger_side.decide(tuple(before.values()), command)
 
 
 def evolve(state: State, event: Event) -> State:

@@ -140,6 +140,7 @@ async def test_what_cannot_be_taken_is_named(registry: Registry) -> None:
             "service_skills",
         ),
         ({"documents": invalid}, 422, "document-number-is-invalid", "documents.0.number"),
+        ({"documents": person()["documents"] * 2}, 422, "field-is-wrong", "documents"),
         ({"unknown": 1}, 422, "field-is-wrong", None),
         ({"subject_id": "0" * 32}, 422, "field-is-wrong", None),
         ({"consent": None}, 409, "consent-is-missing", None),
