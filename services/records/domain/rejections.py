@@ -27,7 +27,7 @@ class FieldIsWrong(Rejection):
     field: str
     reason: str
     nature: ClassVar[Literal["field"]] = "field"
-    zh: ClassVar[str] = "字段 {field} 不合要求:{reason}。请更正后重新提交。"
+    zh: ClassVar[str] = "字段 {field} 不合要求：{reason}。请更正后重新提交。"
     en: ClassVar[str] = "The field {field} is wrong: {reason}. Correct it and send again."
 
 
@@ -60,7 +60,7 @@ class OrganisationIsUnknown(Rejection):
 class PolicyIsMissing(Rejection):
     kind: str
     waits: ClassVar[bool] = True
-    zh: ClassVar[str] = "尚无适用于该日期的政策({kind})。"
+    zh: ClassVar[str] = "尚无适用于该日期的政策（{kind}）。"
     en: ClassVar[str] = "No policy of kind {kind} is known here for that day yet."
 
 
@@ -88,7 +88,7 @@ class NotVolunteerService(Rejection):
     """Order 67 Art 19: ``why`` is the category that says so."""
 
     why: str
-    zh: ClassVar[str] = "该活动不属于志愿服务({why}),不予记录。"
+    zh: ClassVar[str] = "该活动不属于志愿服务（{why}），不予记录。"
     en: ClassVar[str] = "This is not volunteer service ({why}) and makes no entry."
 
 
@@ -97,7 +97,7 @@ class RecorderMayNotAct(Rejection):
     """The recording organisation is stopped; ``status`` says by what."""
 
     status: str
-    zh: ClassVar[str] = "该记录单位目前不得记录({status})。"
+    zh: ClassVar[str] = "该记录单位目前不得记录（{status}）。"
     en: ClassVar[str] = "This organisation may not record at present ({status})."
 
 
@@ -119,13 +119,13 @@ class MinutesDisagree(Rejection):
     """Times less breaks give another figure than the one said."""
 
     expected: int
-    zh: ClassVar[str] = "起止时间减去休息为 {expected} 分钟,与填写的分钟数不符。"
+    zh: ClassVar[str] = "起止时间减去休息为 {expected} 分钟，与填写的分钟数不符。"
     en: ClassVar[str] = "Times less breaks give {expected} minutes, not the figure given."
 
 
 @dataclass(frozen=True)
 class ServiceIsInTheFuture(Rejection):
-    zh: ClassVar[str] = "服务尚未结束,不能记录。请在活动结束后记录。"
+    zh: ClassVar[str] = "服务尚未结束，不能记录。请在活动结束后记录。"
     en: ClassVar[str] = "The service has not ended yet. Record it afterwards."
 
 
@@ -167,7 +167,7 @@ class DossierIsElsewhere(Rejection):
 @dataclass(frozen=True)
 class EpochIsStale(Rejection):
     current: int
-    zh: ClassVar[str] = "接续代次已过期,现为 {current}。"
+    zh: ClassVar[str] = "接续代次已过期，现为 {current}。"
     en: ClassVar[str] = "That custody epoch has passed; it is {current} now."
 
 
@@ -182,7 +182,7 @@ class EntryIsUnknown(Rejection):
 
 @dataclass(frozen=True)
 class OwnEntry(Rejection):
-    zh: ClassVar[str] = "不能审核本人的服务记录(R19)。请由其他审核人办理。"
+    zh: ClassVar[str] = "不能审核本人的服务记录。请由其他审核人办理。"
     en: ClassVar[str] = "Nobody approves their own hours. Ask another approver."
 
 
@@ -197,7 +197,7 @@ class TierIsHigher(Rejection):
     """The day is longer than this body may approve alone (R4)."""
 
     tier: str
-    zh: ClassVar[str] = "当日服务时间较长,须由上一级({tier})审核。"
+    zh: ClassVar[str] = "当日服务时间较长，须由上一级（{tier}）审核。"
     en: ClassVar[str] = "This is a long day: {tier} must approve it."
 
 
@@ -210,21 +210,21 @@ class PublicityIsRunning(Rejection):
 @dataclass(frozen=True)
 class EntryIsNotPending(Rejection):
     state: str
-    zh: ClassVar[str] = "该记录不在待审核状态(现为 {state})。"
+    zh: ClassVar[str] = "该记录不在待审核状态（现为 {state}）。"
     en: ClassVar[str] = "This entry does not wait for approval (it is {state})."
 
 
 @dataclass(frozen=True)
 class EntryIsNotApproved(Rejection):
     state: str
-    zh: ClassVar[str] = "该记录尚未审核通过(现为 {state}),不能撤销;可以不予通过。"
+    zh: ClassVar[str] = "该记录尚未审核通过（现为 {state}），不能撤销；可以不予通过。"
     en: ClassVar[str] = "This entry is {state}, not approved: reject it instead of revoking."
 
 
 @dataclass(frozen=True)
 class EntryIsFinal(Rejection):
     state: str
-    zh: ClassVar[str] = "该记录已 {state},不能再改。请新建记录并注明原记录。"
+    zh: ClassVar[str] = "该记录已 {state}，不能再改。请新建记录并注明原记录。"
     en: ClassVar[str] = "This entry is {state} for good. Record anew and cite it."
 
 
@@ -240,7 +240,7 @@ class ProvenanceIsFixed(Rejection):
     """Recorder, issuer and subject of an entry never change."""
 
     field: str
-    zh: ClassVar[str] = "记录单位、记录地和志愿者不能更改({field})。"
+    zh: ClassVar[str] = "记录单位、记录地和志愿者不能更改（{field}）。"
     en: ClassVar[str] = "Recorder, issuer and subject never change ({field})."
 
 
@@ -249,7 +249,7 @@ class NotYourEntry(Rejection):
     """Another city or organisation recorded it; it alone corrects it (R32)."""
 
     issuer: str
-    zh: ClassVar[str] = "该记录由 {issuer} 记录,只能由其更改。请向其提出。"
+    zh: ClassVar[str] = "该记录由 {issuer} 记录，只能由其更改。请向其提出。"
     en: ClassVar[str] = "This entry was recorded by {issuer}, which alone may change it. Ask there."
 
 
@@ -270,5 +270,5 @@ class FencedByAnother(Rejection):
     """A release of one move meets the fence of another: never in a right history; an alarm."""
 
     transfer_id: str
-    zh: ClassVar[str] = "档案由另一次转移冻结({transfer_id})。"
+    zh: ClassVar[str] = "档案由另一次转移冻结（{transfer_id}）。"
     en: ClassVar[str] = "The dossier is frozen by another move ({transfer_id})."
