@@ -192,7 +192,7 @@ async def received(city: City) -> list[int]:
 
 
 async def test_in_doubt_the_origin_is_asked_and_answers_with_the_release(  # D17, D19, F12
-    cities: tuple[City, City],
+    cities: tuple[City, City], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     amber, birch = cities
     subject, ref = secrets.token_hex(16), secrets.token_hex(16)
