@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 import time
@@ -87,7 +88,8 @@ def _run(pair: tuple[City, City], data: Path, begun: float, *, stays: bool) -> i
             ending.urls(story)
         stage.console.print(f"{stage.passed} passed, {stage.failed} failed")
         if stays:
-            _stay(pair)
+            with contextlib.suppress(Interrupted):
+                _stay(pair)
     finally:
         flow.close()
     return Exit.FOUND_WRONG if stage.failed else Exit.DONE
