@@ -43,12 +43,12 @@ class Source:
     path: Path
     tests: dict[str, set[str]] = field(default_factory=dict)
     helpers: dict[str, set[str]] = field(default_factory=dict)
+    imports: set[str] = field(default_factory=set)
 
 
 def read(path: Path) -> Source:
     """The words (identifiers and strings) of each function of a file."""
     source = Source(path)
-    module_words: set[str] = set()
     for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             kept = source.tests if node.name.startswith("test_") else source.helpers
@@ -66,8 +66,10 @@ def read(path: Path) -> Source:
             for target in targets:
                 if isinstance(target, ast.Name):
                     source.helpers[target.id] = words(node)
-        else:
-            module_words |= words(node)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests"):
+            # ``from tests.x import y``: y is a name of x, or a module of the package x.
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            source.imports |= {str(node.module), *names}
     return source
 
 
@@ -86,21 +88,36 @@ def words(node: ast.AST) -> set[str]:
 
 def shown() -> dict[str, list[str]]:
     """Word → the tests that say it, as ``folder/file::test``."""
-    sources = [read(path) for path in sorted(TESTS.rglob("*.py"))]
-    common: dict[str, set[str]] = {}
-    for source in sources:
-        for name, said in source.helpers.items():
-            if source.path.name.startswith("test_"):
-                continue
-            common.setdefault(name, set()).update(said)
+    sources = {_module(path): read(path) for path in sorted(TESTS.rglob("*.py"))}
     told: dict[str, list[str]] = {}
-    for source in sources:
-        helpers = {**common, **source.helpers}
+    for source in sources.values():
+        helpers = _reached_helpers(source, sources)
         for test, said in source.tests.items():
             where = f"{source.path.relative_to(TESTS)}::{test}"
             for word in closure(said, helpers):
                 told.setdefault(word, []).append(where)
     return told
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _reached_helpers(source: Source, sources: Mapping[str, Source]) -> dict[str, set[str]]:
+    """The helpers of a file, of what it imports from ``tests``, and of its conftest."""
+    helpers: dict[str, set[str]] = {}
+    ahead = {*source.imports, f"{_module(source.path).rpartition('.')[0]}.conftest"}
+    seen: set[str] = set()
+    while ahead:
+        name = ahead.pop()
+        if name in seen or name not in sources:
+            continue
+        seen.add(name)
+        ahead |= sources[name].imports
+        for helper, said in sources[name].helpers.items():
+            helpers.setdefault(helper, set()).update(said)
+    return {**helpers, **source.helpers}
 
 
 def closure(said: set[str], helpers: Mapping[str, set[str]]) -> set[str]:

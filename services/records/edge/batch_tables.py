@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from services.records.domain.batches import commands as c
 from services.records.domain.batches import events as e
 from services.records.domain.batches.state import Absent, Batch, BatchRow, RowDone, SameSheet
+from services.records.domain.dossiers.recording import claim_keys, natural_key
 from services.records.domain.knowledge import Organisation
 from services.records.edge.rows import kept_organisation
 from shared.ledger import Decided, Target
@@ -88,12 +89,25 @@ async def _rows_done(
 ) -> dict[str, dict[int, RowDone]]:
     if not importing:
         return {}
+    facts = [
+        (one.batch_id, key)
+        for one in importing
+        if one.record is not None
+        for key in claim_keys(one.record, natural_key(one.record))[0]
+    ]
     rows = await connection.fetch(
         """SELECT t.batch_id, t.row_no, t.state, t.entry_id, t.reason, t.field
         FROM unnest($1::text[], $2::int[]) AS x(batch_id, row_no)
-        JOIN batch_row AS t ON t.batch_id = x.batch_id AND t.row_no = x.row_no""",
+        JOIN batch_row AS t ON t.batch_id = x.batch_id AND t.row_no = x.row_no
+        UNION
+        SELECT t.batch_id, t.row_no, t.state, t.entry_id, t.reason, t.field
+        FROM unnest($3::text[], $4::text[]) AS x(batch_id, key)
+        JOIN fact_claim AS f ON f.key = x.key
+        JOIN batch_row AS t ON t.batch_id = x.batch_id AND t.entry_id = f.entry_id""",
         [one.batch_id for one in importing],
         [one.row_no for one in importing],
+        [batch_id for batch_id, _ in facts],
+        [key for _, key in facts],
     )
     done: dict[str, dict[int, RowDone]] = {}
     for row in rows:

@@ -152,6 +152,16 @@ def test_two_equal_rows_of_one_sheet_are_held_not_swallowed():  # S12, R15
     ]
 
 
+def test_two_equal_rows_are_held_also_where_the_fact_came_before_the_sheet():  # R15
+    first = filled(1)
+    again = SheetStory(story=first.story)
+    again.does(again.open(sheet_digest="e" * 64, rows=2))
+    again.does(again.row(1, occurred_on=date(2026, 9, 1)))
+    (held,) = again.does(again.row(2, occurred_on=date(2026, 9, 1)))
+    assert (held.reason, held.same_as_row) == ("SameFactExists", 1)
+    assert again.batch.row.counts == Counts(repeats=1, held=1, minutes=120)
+
+
 def test_two_spans_of_one_day_are_two_facts():  # S12
     sheet = SheetStory()
     sheet.does(sheet.open())

@@ -300,6 +300,19 @@ async def test_the_same_sheet_again_changes_nothing(imports: Imports):  # S12, R
     assert leaves[0]["n"] == 1
 
 
+async def test_equal_rows_of_a_second_sheet_are_held_page_by_page(imports: Imports):  # R15
+    async with imports.client(RECORDER) as recorder:
+        batch = await opened(recorder, 1)
+        await sent(recorder, batch, row(1))
+        copy = await opened(recorder, 3, digest="e")
+        first = await sent(recorder, copy, row(1))
+        second, third = await sent(recorder, copy, row(2, day=1), row(3, day=1))
+    assert first[0]["outcome"] == "repeat"
+    for held in (second, third):
+        assert (held["outcome"], held["reason"]) == ("held", "SameFactExists")
+        assert held["same_as_row"] == 1
+
+
 async def test_two_openings_at_once_make_one_batch(imports: Imports):  # R15
     import asyncio
 

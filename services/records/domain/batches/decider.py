@@ -141,7 +141,7 @@ def _import_row(
         field = getattr(ruling, "field", None)
         return (_held(command, type(ruling).__name__, field, same_row),)
     if not ruling:
-        return (_repeat(command, dossier),)
+        return (_repeat(batch, command, dossier),)
     entered = next(x for x in ruling if isinstance(x, EntryRecorded | LateChangeHeld))
     imported = e.RowImported(
         batch_id=batch.batch_id,
@@ -166,12 +166,19 @@ def _held(
     )
 
 
-def _repeat(command: c.ImportRow, dossier: Dossier) -> e.RowImported:
-    """The fact stands already with the same content: the row is done, and names that entry."""
+def _repeat(batch: Batch, command: c.ImportRow, dossier: Dossier) -> e.RowImported | e.RowHeld:
+    """The fact stands already with the same content: the row is done, and names that entry.
+
+    Two rows of one sheet that are alike are asked about, also where the fact came before the
+    sheet: the second names the first (R15).
+    """
     record = command.record
     assert record is not None
     keys, _ = claim_keys(record, natural_key(record))
     claim = next(claim for key in keys if (claim := dossier.window.claims.get(key)) is not None)
+    for row_no, done in batch.rows.items():
+        if done.entry_id == claim.entry_id:
+            return _held(command, SameFactExists.__name__, None, row_no)
     # The same content has the same minutes: judged again, for that entry itself was not read.
     judged = judge_service(record.facts, record.evidence_class, command.at)
     assert not isinstance(judged, Rejection)

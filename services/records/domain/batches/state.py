@@ -122,7 +122,10 @@ class RowDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """An import as a decision sees it: its row, and the window on sheet, rows, organisation."""
+    """An import as a decision sees it: its row, and the window on sheet, rows, organisation.
+
+    ``rows``: those that commands name, and those whose entries stand for the same facts.
+    """
 
     batch_id: str
     row: BatchRow = Absent()

@@ -48,6 +48,8 @@ CREATE TABLE batch_row (
     CHECK ((state = 'held') = (reason IS NOT NULL)),
     CHECK ((state = 'held') = (entry_id IS NULL))
 );
+-- Which row of a sheet stands for an entry already: two rows alike are asked about.
+CREATE INDEX batch_row_by_entry ON batch_row (batch_id, entry_id) WHERE entry_id IS NOT NULL;
 """
 
 
