@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -80,7 +81,7 @@ class BatchQueries:
 
     async def batches(self, organisations: tuple[str, ...], asked: Page) -> list[dict[str, Any]]:
         """Batches of these organisations, oldest first."""
-        after = asked.after or (datetime(1970, 1, 1, tzinfo=UTC).isoformat(), "")
+        since, batch_id = _position(asked)
         async with self._database.reading() as connection:
             rows = await connection.fetch(
                 f"""SELECT {_COLUMNS} FROM batch
@@ -88,15 +89,15 @@ class BatchQueries:
                   AND (opened_at, batch_id) > ($2, $3)
                 ORDER BY opened_at, batch_id LIMIT $4""",
                 list(organisations),
-                _instant(after[0]),
-                str(after[-1]),
+                since,
+                batch_id,
                 asked.fetch,
             )
         return [self.shown(row) for row in rows]
 
     async def rows(self, batch_id: str, state: str | None, asked: Page) -> list[dict[str, Any]]:
         """Rows in their order; ``refused``: those that a decision did not reach."""
-        after = asked.after[0] if asked.after else 0
+        after = _row_no(asked)
         async with self._database.reading() as connection:
             rows = await connection.fetch(
                 """SELECT row_no, state, subject_id, entry_id, minutes, reason, field, same_as_row,
@@ -107,7 +108,7 @@ class BatchQueries:
                        OR ($3 = 'refused' AND refused_reason IS NOT NULL))
                 ORDER BY row_no LIMIT $4""",
                 batch_id,
-                after if isinstance(after, int) else 0,
+                after,
                 state,
                 asked.fetch,
             )
@@ -122,8 +123,23 @@ class BatchQueries:
         return shown
 
 
-def _instant(text: str | int) -> datetime:
-    try:
-        return datetime.fromisoformat(str(text))
-    except ValueError:
-        raise field_is_wrong("after", "not_a_cursor") from None
+def _position(asked: Page) -> tuple[datetime, str]:
+    """Where a page of batches begins; a cursor of another list is a wrong field."""
+    match asked.after:
+        case None:
+            return datetime(1970, 1, 1, tzinfo=UTC), ""
+        case (str() as since, str() as batch_id):
+            with contextlib.suppress(ValueError, OverflowError):
+                instant = datetime.fromisoformat(since)
+                if instant.tzinfo is not None:
+                    return instant.astimezone(UTC), batch_id
+    raise field_is_wrong("after", "not_a_cursor")
+
+
+def _row_no(asked: Page) -> int:
+    match asked.after:
+        case None:
+            return 0
+        case (int() as row_no,) if 0 <= row_no < 2**31:
+            return row_no
+    raise field_is_wrong("after", "not_a_cursor")

@@ -114,14 +114,20 @@ class DossierPart:
     def complete(
         self, needs: dict[str, Need], commands: Sequence[Command], states: Mapping[Target, Any]
     ) -> None:
-        """An adoption is followed by what stands in the staged log: its window is read too."""
+        """An adoption is followed by what stands in the staged log: its window is read too.
+
+        All entries only where the order was carried out before, be it in this very batch: it is
+        answered again by what stands then.
+        """
         for command in commands:
             if isinstance(command, c.AdoptDossier):
                 view = states[Target(STAGING, command.staged_by)]
+                need = needs[command.subject_id]
                 if isinstance(view.row, Staged):
-                    needs[command.subject_id].staged = view.row.log.log_id
-                # All entries only where the order was carried out before, and is answered again.
-                needs[command.subject_id].whole &= isinstance(view.row, Adopted)
+                    log_id = view.row.log.log_id
+                    need.staged_whole |= log_id in need.staged
+                    need.staged.add(log_id)
+                need.whole |= isinstance(view.row, Adopted)
 
     async def load(
         self,

@@ -23,7 +23,7 @@ class Need:
 
     ``corrections``: changes whose times depend on the body that they change. ``held``: all that is
     held joins, or may. ``lines``: a freeze may be decided. ``whole``: all entries. ``staged``: the
-    log that is adopted.
+    logs that are adopted; ``staged_whole``: all their entries, for the order comes twice.
     """
 
     entries: set[EntryKey] = field(default_factory=set)
@@ -36,7 +36,8 @@ class Need:
     held: bool = False
     lines: bool = False
     whole: bool = False
-    staged: str | None = None
+    staged: set[str] = field(default_factory=set)
+    staged_whole: bool = False
 
     def add(self, other: Need) -> None:
         self.entries |= other.entries
@@ -49,7 +50,8 @@ class Need:
         self.held |= other.held
         self.lines |= other.lines
         self.whole |= other.whole
-        self.staged = other.staged or self.staged
+        self.staged |= other.staged
+        self.staged_whole |= other.staged_whole
 
 
 @dataclass(slots=True)

@@ -35,8 +35,6 @@ def need_of(command: Command) -> Need:
             return Need(held=True, lines=True)
         case c.ThawDossier():
             return Need(held=True)
-        case c.AdoptDossier():
-            return Need(whole=True)
         case c.ApplyLateChange(entries=entries) | c.ReleaseQuarantined(entries=entries):
             return _arriving(entries)
         case _:

@@ -6,6 +6,7 @@ name, what their old and new intervals meet, what these meet, the days' minutes,
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ async def load_dossiers(
     views = [
         _view(subject, row, needs.get(subject) or Need(), node) for subject, row in rows.items()
     ]
-    adopted = [_staged(view, view.need.staged) for view in views if view.need.staged is not None]
+    adopted = [_staged(view, log_id) for view in views for log_id in sorted(view.need.staged)]
     every = [*views, *adopted]
     await read_versions(connection, every)
     await read_held(connection, every)
@@ -48,7 +49,9 @@ async def load_dossiers(
     claims = await read_claims(connection, views)
     organisations = await read_organisations(connection, views)
     policies = await read_policies(connection)
-    later = {view.subject_id: _window(view) for view in adopted}
+    later: dict[str, dict[str, Window]] = defaultdict(dict)
+    for view in adopted:
+        later[view.subject_id][view.log_id] = _window(view)
     return {
         view.subject_id: Dossier(
             view.row,
@@ -57,7 +60,7 @@ async def load_dossiers(
                 claims=claims[view.subject_id],
                 organisations=organisations,
                 policies=policies,
-                adopted=later.get(view.subject_id),
+                adopted=later[view.subject_id],
             ),
         )
         for view in views

@@ -200,7 +200,7 @@ async def read_adjustments(connection: Connection, views: list[View]) -> None:
 async def read_whole(connection: Connection, views: list[View]) -> None:
     """All entries, or the state lines of all: only for a freeze, or an adoption said again."""
     for view in views:
-        if view.need.whole and view.epoch >= 0:
+        if view.need.whole if view.epoch >= 0 else view.need.staged_whole:
             _take(
                 [view],
                 await connection.fetch(

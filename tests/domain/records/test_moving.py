@@ -226,11 +226,15 @@ def staged(transfer: str = T1, digest: str = "ab" * 32) -> StagingView:
     return StagingView(Staged(order=order, log=s.Log(log_id="f" * 32), cells=(), stars=()))
 
 
+STAGED_WINDOW = {"f" * 32: Window(lines={}, whole=True)}
+
+
 def returned(story: Story) -> Story:
     """amber → birch → amber: adopted again under epoch 3."""
     window = w.window()
     story.dossier = replace(
-        story.dossier, window=replace(story.dossier.window, adopted=Window(lines={}, whole=True))
+        story.dossier,
+        window=replace(story.dossier.window, adopted=STAGED_WINDOW),
     )
     story.does(story.adopt(T2, new_epoch=3), staged(T2))
     assert story.dossier.window.organisations == window.organisations
@@ -252,7 +256,8 @@ def test_an_adoption_is_one_row_and_one_event() -> None:  # B28
 def test_an_adoption_said_again_tells_what_stands_now() -> None:
     story = Story(opened=False)
     story.dossier = replace(
-        story.dossier, window=replace(story.dossier.window, adopted=Window(lines={}, whole=True))
+        story.dossier,
+        window=replace(story.dossier.window, adopted=STAGED_WINDOW),
     )
     story.does(story.adopt(), staged())
     story.approved()

@@ -43,6 +43,7 @@ from shared.telemetry import Metrics
 from shared.working_days import load_calendar
 from tests.domain.records import story as w
 from tests.edge.records.conftest import make_domain, neighbours
+from tests.support.batches import in_one_batch
 
 OFFICE = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
 PIN = f"{kid('directory', OFFICE.public_key().public_bytes_raw())}:" + (
@@ -619,3 +620,31 @@ async def test_no_name_salt_or_text_goes_on_a_topic(amber) -> None:  # R55, INV-
     for _, data, _ in await amber.published():
         written = json.dumps(data, ensure_ascii=False)
         assert not [text for text in texts if text in written]
+
+
+async def test_an_order_that_comes_twice_in_one_batch_is_answered_twice_alike(amber, birch) -> None:
+    """As it does when records was down and transfer asked again and again (D22)."""
+    await served(amber)
+    await freeze(amber)
+    await birch.stage(amber)
+    state = (await amber.last("dossier-frozen"))["head"]["body"]["state_digest"]
+    story = birch.story
+    wish = story.service("2026-09-19 09:30", "2026-09-19 12:30", activity_name="在桦城")
+    commands = [
+        story.adopt(state_digest=state),
+        wish,
+        story.freeze(w.T2, epoch=2),
+        story.adopt(state_digest=state),
+    ]
+    outcomes = await in_one_batch(birch.ledger, commands, {})
+    assert all(isinstance(each, Accepted) for each in outcomes)
+    kinds = [name.split(".")[1] for name, _, _ in await birch.published()][-4:]
+    assert kinds == ["dossier-adopted", "service-recorded", "dossier-frozen", "dossier-adopted"]
+    first, again = (data for name, data, _ in await birch.published() if "adopted" in name)
+    assert again["cells"] == first["cells"]
+    assert again["totals"]["credited_minutes"] == 180
+    assert again["totals"]["pending_minutes"] == 60 + 180
+    frozen = (await birch.last("dossier-frozen"))["head"]["body"]
+    assert (frozen["count"], frozen["totals"]) == (6, again["totals"])
+    items = await birch.log()
+    assert len(items) == 6

@@ -176,7 +176,7 @@ def _adopted(dossier: Dossier, event: e.DossierAdopted) -> Dossier:
         transfer_seen={**row.transfer_seen, event.transfer_id: "active"},
         channels=row.channels if isinstance(row, Present) else {},
     )
-    window = dossier.window.adopted or Window()
+    window = dossier.window.adopted.get(event.log.log_id, Window())
     # Claims and neighbours are the same whichever log is the dossier's.
     return Dossier(
         home,
@@ -185,7 +185,7 @@ def _adopted(dossier: Dossier, event: e.DossierAdopted) -> Dossier:
             claims=dossier.window.claims,
             organisations=dossier.window.organisations,
             policies=dossier.window.policies,
-            adopted=None,
+            adopted=dossier.window.adopted,
         ),
     )
 

@@ -160,7 +160,7 @@ class Window:
     ``cards``: entries of the log that a decision may meet. ``known``: every version of the entries
     that commands name, with bodies. ``held``: all versions held, in order of arrival. ``lines``:
     the state lines of the whole log, only where a freeze may be decided. ``whole``: ``cards`` are
-    all there are. ``adopted``: the window of a staged log, for what follows its adoption.
+    all there are. ``adopted``: by log, the windows of staged logs, for what follows.
     ``taken``: digests of versions stored here under keys that a supplement brings.
     """
 
@@ -172,7 +172,7 @@ class Window:
     policies: tuple[PolicyVersion, ...] = ()
     lines: Mapping[EntryKey, str] | None = None
     whole: bool = False
-    adopted: Window | None = None
+    adopted: Mapping[str, Window] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
