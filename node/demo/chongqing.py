@@ -275,7 +275,6 @@ def same_again(story: Story) -> None:
     batch.send(read, lambda _: None)
     closed = batch.close(read)
     stage.answer(f"{city.name} POST /batches/…/close", closed)
-    # The row said twice is now the same fact as the one that was taken: silence, too.
     stage.check(closed["imported"] == 0 and closed["repeats"] == story.planned.good,
                 "另存的副本:每一行好的都认出是重复,没有一行再记",
                 "a copy saved anew: every good row is known, none is recorded again", seen=closed)

@@ -140,12 +140,12 @@ def domain_classes(service: str, base: type) -> list[type]:
     package = importlib.import_module(f"services.{service}.domain")
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
-    # A dataclass with slots is made twice; its name is one.
-    found = {
-        kind.__name__: kind
-        for kind in _subclasses(base)
-        if kind.__module__.startswith(f"services.{service}.") and not kind.__subclasses__()
-    }
+    # A dataclass with slots is made twice; its name is one. What others inherit from is no item.
+    mine = [
+        kind for kind in _subclasses(base) if kind.__module__.startswith(f"services.{service}.")
+    ]
+    bases = {kind.__name__ for kind in mine if kind.__subclasses__()}
+    found = {kind.__name__: kind for kind in mine if kind.__name__ not in bases}
     return [kind for _, kind in sorted(found.items())]
 
 
@@ -166,7 +166,7 @@ def items() -> Iterator[tuple[str, str, list[str]]]:
     for side in ("origin", "destination"):
         for row in tables[side]:
             if row["row"] not in LATER_ROWS:
-                yield f"transfer: rows of the {side}", row["row"], [row["row"], "tables.json"]
+                yield f"transfer: rows of the {side}", row["row"], [row["row"], "tables"]
     for row in tables["refusals"]:
         yield "transfer: refusal codes", row["code"], [row["code"]]
     for row in tables["problems"]:
@@ -177,7 +177,7 @@ def items() -> Iterator[tuple[str, str, list[str]]]:
             yield (
                 "transfer: problems between cities",
                 name.group(1),
-                [name.group(1), "negative.json"],
+                [name.group(1), "negative"],
             )
     for path in sorted((TESTS / "data").rglob("*")):
         if path.is_file() and path.name not in LATER_VECTORS and path.suffix in (".json", ".csv"):
