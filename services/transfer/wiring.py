@@ -39,6 +39,7 @@ from services.transfer.edge.store import (
     StoredJournal,
     StoredNode,
     StoredSerials,
+    forget_refused,
 )
 from services.transfer.edge.terms import WorkingTerms
 from services.transfer.settings import Settings
@@ -279,4 +280,7 @@ class House:
             async with outbox.awake():
                 await courier.run()
 
-        return (Chore("courier", deliver),)
+        async def sweep() -> None:
+            await forget_refused(self.parts.database, self.parts.clock)
+
+        return (Chore("courier", deliver), Chore("sweep", sweep))

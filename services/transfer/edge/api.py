@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, FastAPI, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
 from services.transfer.domain import commands, rejections
+from services.transfer.edge import api_examples as examples
 from services.transfer.edge.applying import OFFICERS, Desk, application
 from services.transfer.edge.bodies import ApplicationBody
 from services.transfer.edge.deciding import transfer_target
@@ -77,7 +78,7 @@ def build(
 def _moves(ledger: Callable[[], LedgerApi], desk: Desk, queries: Queries) -> APIRouter:
     routes = APIRouter(tags=["transfers 转移"])
 
-    @routes.post("/transfers", status_code=201)
+    @routes.post("/transfers", status_code=201, responses=examples.APPLIED)
     async def apply(body: ApplicationBody, context: Applicant) -> Response:
         """申请转入 · applies for a record that another city keeps, with its transfer code."""
         wish = await application(desk, context, body.model_dump())
@@ -97,7 +98,7 @@ def _moves(ledger: Callable[[], LedgerApi], desk: Desk, queries: Queries) -> API
 
         return await submit(ledger(), wish, context, respond)
 
-    @routes.get("/transfers")
+    @routes.get("/transfers", responses=examples.LISTED)
     async def listed(
         actor: Caller,
         asked: Asked,
@@ -118,12 +119,12 @@ def _moves(ledger: Callable[[], LedgerApi], desk: Desk, queries: Queries) -> API
             lambda row: (row["requested_at"].isoformat(), row["transfer_id"], row["role"]),
         )
 
-    @routes.get("/transfers/{applicant_ref}")
+    @routes.get("/transfers/{applicant_ref}", responses=examples.APPLICATION)
     async def status(applicant_ref: Ref, actor: Caller) -> dict[str, Any]:
         """进度 · status, whose move it is and since when, what is due, and why it ended."""
         return queries.application(await _own(queries, actor, applicant_ref))
 
-    @routes.post("/transfers/{applicant_ref}/withdraw")
+    @routes.post("/transfers/{applicant_ref}/withdraw", responses=examples.WITHDRAWN)
     async def withdraw(applicant_ref: Ref, context: Applicant) -> Response:
         """撤回 · takes the consent back; possible until the old city has released the record."""
         rows = await _own(queries, context.actor, applicant_ref)
@@ -182,13 +183,13 @@ def _judge_withdrawal(queries: Queries, rows: Rows) -> None:
 def _office(queries: Queries) -> APIRouter:
     routes = APIRouter(tags=["office 管理"])
 
-    @routes.get("/alarms")
+    @routes.get("/alarms", responses=examples.ALARMS)
     async def alarms(_: Officer, asked: Asked) -> dict[str, Any]:
         """告警 · what the office must look at."""
         rows = await queries.alarms(asked)
         return page_of(rows, asked, book_json, lambda row: (row["id"],))
 
-    @routes.get("/notices")
+    @routes.get("/notices", responses=examples.NOTICES)
     async def notices(_: Officer, asked: Asked) -> dict[str, Any]:
         """来函 · notices of other cities' offices."""
         rows = await queries.notices(asked)
@@ -200,7 +201,7 @@ def _office(queries: Queries) -> APIRouter:
 def _exports(exports: Exports) -> APIRouter:
     routes = APIRouter(tags=["exports 导出"])
 
-    @routes.get("/exports/{subject_id}", response_class=StreamingResponse)
+    @routes.get("/exports/{subject_id}", response_class=Response, responses=examples.EXPORT)
     async def export(subject_id: Subject, actor: Caller) -> Response:
         """档案导出 · the whole dossier: entries, a head signed now, the custody chain.
 

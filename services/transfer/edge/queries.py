@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from services.transfer.edge.views import attempt_json
 from shared.clock import Clock, wire
 from shared.messages import Actor
 from shared.postgres import Database
+from shared.problems import field_is_wrong
 from shared.requests import Page
 
 Rows = Sequence[Mapping[str, Any]]
@@ -55,7 +57,7 @@ class Queries:
         self, asked: Page, *, subject_id: str | None, state: str | None, peer: str | None
     ) -> Rows:
         """Moves, newest first; of one subject, or all."""
-        before = asked.after or ("9999-12-31T00:00:00+00:00", "", "")
+        instant, transfer_id, role = _position(asked)
         async with self._database.reading() as connection:
             rows: Rows = await connection.fetch(
                 """SELECT * FROM transfer
@@ -67,9 +69,9 @@ class Queries:
                 subject_id,
                 state,
                 peer,
-                datetime.fromisoformat(str(before[0])),
-                str(before[1]),
-                str(before[2]),
+                instant,
+                transfer_id,
+                role,
                 asked.fetch,
             )
         return rows
@@ -94,7 +96,7 @@ class Queries:
         )
 
     async def _book(self, select: str, asked: Page) -> Rows:
-        before = int(asked.after[0]) if asked.after else 2**62
+        before = _number(asked)
         async with self._database.reading() as connection:
             rows: Rows = await connection.fetch(
                 f"SELECT * FROM ({select}) AS book WHERE id < $1 ORDER BY id DESC LIMIT $2",
@@ -102,6 +104,28 @@ class Queries:
                 asked.fetch,
             )
         return rows
+
+
+def _position(asked: Page) -> tuple[datetime, str, str]:
+    """Where a page of moves begins; a cursor of another list is a wrong field."""
+    match asked.after:
+        case None:
+            return datetime(9999, 12, 31, tzinfo=UTC), "", ""
+        case (str() as since, str() as transfer_id, str() as role):
+            with contextlib.suppress(ValueError, OverflowError):
+                instant = datetime.fromisoformat(since)
+                if instant.tzinfo is not None:
+                    return instant.astimezone(UTC), transfer_id, role
+    raise field_is_wrong("after", "not_a_cursor")
+
+
+def _number(asked: Page) -> int:
+    match asked.after:
+        case None:
+            return 2**62
+        case (int() as number,):
+            return number
+    raise field_is_wrong("after", "not_a_cursor")
 
 
 def book_json(row: Mapping[str, Any]) -> dict[str, Any]:

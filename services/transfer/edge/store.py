@@ -13,17 +13,26 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+
+import structlog
 
 from services.transfer.domain.events import Role
 from services.transfer.edge.codec import state_of
 from services.transfer.edge.inbox import ROLES
 from services.transfer.edge.ports import RefusedInput, SealedBundle, Standing
+from shared.clock import Clock
+from shared.messages import Unavailable
 from shared.postgres import Database
 
 # Asked at every message; a second old is new enough (check 2).
 STANDING_SECONDS = 1.0
 DISK_FREE_SHARE = 0.05
+_log = structlog.get_logger(__name__)
+REFUSED_KEPT_DAYS = 90
+REFUSED_PAGE = 1000
+SWEEP_SECONDS = 3600.0
 # Only while an offer or a release waits are the origin's bundles given out (check 22).
 GIVEN_OUT = ("Offered", "Released")
 
@@ -200,6 +209,26 @@ class StoredJournal:
                 transfer_id,
                 json.dumps(dict(about)),
             )
+
+
+async def forget_refused(database: Database, clock: Clock) -> None:
+    """A chore: what did not pass the checks is kept 90 days (3.3), then goes, page by page."""
+    while True:
+        before = clock.now() - timedelta(days=REFUSED_KEPT_DAYS)
+        try:
+            async with database.reading() as connection:
+                gone = REFUSED_PAGE
+                while gone == REFUSED_PAGE:
+                    done = await connection.execute(
+                        """DELETE FROM rejected_input WHERE id IN (
+                               SELECT id FROM rejected_input WHERE at < $1 ORDER BY at LIMIT $2)""",
+                        before,
+                        REFUSED_PAGE,
+                    )
+                    gone = int(done.split()[-1])
+        except Unavailable as away:
+            _log.warning("refused input not swept", reason=str(away))
+        await asyncio.sleep(SWEEP_SECONDS)
 
 
 class StoredSerials:
