@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from node import expiry, layout
+from node import expiry, layout, making
 from node.terminal import Exit, language
 
 PROJECT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def told(done: subprocess.CompletedProcess[str]) -> Any:
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     for code, name in (("500000", "重庆"), ("510100", "成都")):
-        assert jiexu(tmp_path, "init", code, name).returncode == 0
+        making.make(tmp_path, code, name, at=datetime.now(UTC))
     return tmp_path
 
 
@@ -109,7 +109,7 @@ def test_status_of_a_node_that_is_down_says_so(made: Path) -> None:
 
 
 def test_doctor_finds_what_is_missing_and_says_how_to_mend_it(made: Path) -> None:
-    jiexu(made, "directory", "sign")
+    making.sign(made, made / "office", datetime.now(UTC))
     assert jiexu(made, "doctor", "-n", "500000").returncode == 0
     node = layout.load(made / "500000")
     (node.keys / "records" / "head.key").unlink()
@@ -124,7 +124,7 @@ def test_doctor_finds_what_is_missing_and_says_how_to_mend_it(made: Path) -> Non
 
 
 def test_what_runs_out_within_thirty_days_is_named(made: Path) -> None:
-    jiexu(made, "directory", "sign", "--days", "20")
+    making.sign(made, made / "office", datetime.now(UTC), valid_days=20)
     node = layout.load(made / "500000")
     now = datetime.now(UTC)
     assert [item.what for item in expiry.soon(node, now)] == ["directory"]
