@@ -76,9 +76,24 @@ def sees(sight: Sight, versions: Sequence[dict[str, Any]]) -> bool:
     return isinstance(region, str) and region.startswith(sight.prefixes)
 
 
-_VISIBLE = """($%d OR s.organisation_id = ANY ($%d::text[])
-    OR s.supervising_body_id = ANY ($%d::text[])
-    OR EXISTS (SELECT FROM unnest($%d::text[]) AS p WHERE s.region_code LIKE p || '%%'))"""
+def visible(sight: Sight, first: int) -> tuple[str, list[list[str]]]:
+    """The condition on ``standing AS s``, with its parameters from ``$first`` on.
+
+    Only what applies stands in it, so that the lists of a body are found by their index.
+    """
+    if sight.whole:
+        return "true", []
+    ways: list[str] = []
+    values: list[list[str]] = []
+    if sight.organisations:
+        values.append(list(sight.organisations))
+        place = first + len(values) - 1
+        ways.append(f"s.organisation_id = ANY (${place}::text[])")
+        ways.append(f"s.supervising_body_id = ANY (${place}::text[])")
+    if sight.prefixes:
+        values.append([f"{each}%" for each in sight.prefixes])
+        ways.append(f"s.region_code LIKE ANY (${first + len(values) - 1}::text[])")
+    return (f"({' OR '.join(ways)})" if ways else "false"), values
 
 
 async def entries_of(
@@ -98,32 +113,33 @@ async def entries_of(
     after = _after(asked, "~")
     async with queries.snapshot() as connection:
         row = await queries.present(connection, subject_id)
-        values = [row.log.log_id, sight.whole, *_thrice(sight)]
+        seen, more = visible(sight, 2)
         if not sight.whole and not await connection.fetchval(
-            f"SELECT true FROM standing AS s WHERE s.log_id = $1 AND {_VISIBLE % (2, 3, 4, 5)} "
-            "LIMIT 1",
-            *values,
+            f"SELECT true FROM standing AS s WHERE s.log_id = $1 AND {seen} LIMIT 1",
+            row.log.log_id,
+            *more,
         ):
             raise not_found()
         if isinstance(row, Departed):
             # What others recorded is at home elsewhere now; we keep what we issued.
             issuer = queries.node
+        seen, more = visible(sight, 9)
         return await connection.fetch(
             f"""SELECT {COLUMNS} FROM standing AS s
-                WHERE s.log_id = $1 AND {_VISIBLE % (2, 3, 4, 5)}
-                  AND ($6::text IS NULL OR state = $6) AND ($7::text IS NULL OR kind = $7)
-                  AND ($8::int IS NULL OR extract(year FROM occurred_on) = $8)
-                  AND ($9::text IS NULL OR issuer = $9)
-                  AND (ulid, issuer) < ($10, $11)
-                ORDER BY ulid DESC, issuer DESC LIMIT $12""",
-            *values,
+                WHERE s.log_id = $1 AND {seen}
+                  AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR kind = $3)
+                  AND ($4::int IS NULL OR extract(year FROM occurred_on) = $4)
+                  AND ($5::text IS NULL OR issuer = $5)
+                  AND (ulid, issuer) < ($6, $7)
+                ORDER BY ulid DESC, issuer DESC LIMIT $8""",
+            row.log.log_id,
             state,
             kind,
             year,
             issuer,
-            after[0],
-            after[1],
+            *after,
             asked.fetch,
+            *more,
         )
 
 
@@ -138,27 +154,25 @@ async def awaiting(
     if sight.nothing:
         return []
     after = _after(asked, "")
+    seen, more = visible(sight, 6)
+    columns = ", ".join(f"s.{each}" for each in COLUMNS.split(", "))
     async with queries.snapshot() as connection:
         rows = await connection.fetch(
-            f"""SELECT {", ".join(f"s.{each}" for each in COLUMNS.split(", "))},
-                       s.log_id, s.standing, s.counting
+            f"""SELECT {columns}, s.log_id, s.standing, s.counting
                 FROM standing AS s
                 JOIN aggregate AS a ON a.kind = 'dossier' AND a.id = s.subject_id
                     AND a.state -> 'log' ->> 'log_id' = s.log_id
-                WHERE s.state IN ('pending', 'publicised') AND s.issuer = $5
-                  AND {_VISIBLE % (1, 2, 3, 4)} AND (NOT $6 OR s.late)
-                  AND (s.ulid, s.issuer) > ($7, $8)
+                WHERE s.state IN ('pending', 'publicised') AND s.issuer = $1
+                  AND {seen} AND (NOT $2 OR s.late) AND (s.ulid, s.issuer) > ($3, $4)
                   AND NOT EXISTS (SELECT FROM entry_version AS v WHERE v.issuer = s.issuer
                       AND v.entry_id = s.entry_id AND v.version > s.version
                       AND v.held_order IS NOT NULL)
-                ORDER BY s.ulid, s.issuer LIMIT $9""",
-            sight.whole,
-            *_thrice(sight),
+                ORDER BY s.ulid, s.issuer LIMIT $5""",
             queries.node,
             late,
-            after[0],
-            after[1],
+            *after,
             asked.fetch,
+            *more,
         )
         return await _with_tiers(connection, rows, actor, queries.node)
 
@@ -244,10 +258,6 @@ def _after(asked: Page, beginning: str) -> tuple[str, str]:
             return ulid, issuer
         case _:
             raise field_is_wrong("after", "not_a_cursor")
-
-
-def _thrice(sight: Sight) -> tuple[list[str], list[str], list[str]]:
-    return list(sight.organisations), list(sight.organisations), list(sight.prefixes)
 
 
 def _prefix(region: str) -> str:

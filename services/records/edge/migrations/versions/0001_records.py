@@ -87,9 +87,8 @@ CREATE INDEX standing_awaiting ON standing (organisation_id, ulid, issuer, log_i
     WHERE state IN ('pending', 'publicised');
 CREATE INDEX standing_awaiting_above ON standing (supervising_body_id, ulid, issuer, log_id)
     WHERE state IN ('pending', 'publicised') AND supervising_body_id IS NOT NULL;
-CREATE INDEX standing_awaiting_region ON standing (region_code, ulid, issuer, log_id)
-    WHERE state IN ('pending', 'publicised') AND review_tier <> 'recorder';
-CREATE INDEX standing_late ON standing (organisation_id, ulid, issuer, log_id) WHERE late;
+CREATE INDEX standing_awaiting_region ON standing (ulid, issuer, region_code)
+    WHERE state IN ('pending', 'publicised');
 
 -- A fact has one entry (same fact). Freed by rejection and revocation.
 CREATE TABLE fact_claim (
