@@ -5,11 +5,17 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.records.domain import rejections as r
 from services.records.domain.dossiers import commands as c
 from services.records.domain.dossiers import events as e
 from services.records.domain.dossiers.state import Departed
+from services.records.domain.entries import Version, card_of
+from services.records.domain.heads import state_digest, state_line, totals_of
+from services.records.domain.overlap import sweep
+from services.records.domain.totting import cells_of
 from tests.domain.records import story as w
 from tests.domain.records.story import T1, Story, foreign_version, judged, names
 
@@ -259,3 +265,65 @@ def test_an_adjustment_that_comes_before_its_entry_finds_its_cell_later() -> Non
         )
     assert by_cell == {"elderly_care": 60, None: 60}
     assert story.credited == 60
+
+
+STARTS = ["2026-09-19T01:00:00Z", "2026-09-19T01:30:00Z", "2026-09-19T02:00:00Z"]
+ENDS = ["2026-09-19T02:30:00Z", "2026-09-19T03:00:00Z", "2026-09-19T04:00:00Z"]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Version]:
+    """Entries of another city, each with its versions as its issuer may have made them."""
+    found = []
+    for n in range(draw(st.integers(1, 4))):
+        entry = f"birch-01M4PSZ9M04JKNBNRKBQFY68{n}0"
+        counted = 0
+        for version in range(1, draw(st.integers(1, 4)) + 1):
+            state = draw(st.sampled_from(["pending", "approved", "disputed", "revoked"]))
+            minutes = draw(st.sampled_from([60, 90, 120]))
+            if state != "pending":
+                counted = minutes if state == "approved" else 0
+            start, end = draw(st.sampled_from(STARTS)), draw(st.sampled_from(ENDS))
+            body = {"category": "service", "started_at": start, "ended_at": end}
+            found.append(
+                foreign_version(
+                    entry,
+                    version,
+                    state=state,
+                    minutes=minutes,
+                    counted_minutes=counted if version > 1 or state == "approved" else 0,
+                    detail={"body": body},
+                )
+            )
+    return found
+
+
+@given(histories(), st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_order_grouping_and_repetition_give_the_same_sums(found, data) -> None:  # INV-2, INV-11
+    sent = data.draw(st.permutations([*found, *data.draw(st.lists(st.sampled_from(found)))]))
+    story = Story()
+    k = 0
+    while sent:
+        size = data.draw(st.integers(1, len(sent)))
+        k += 1
+        story.does(story.late(*(judged(each) for each in sent[:size]), k=k))
+        sent = sent[size:]
+    cards = [card_of(each for each in found if each.key == key) for key in {v.key for v in found}]
+    row = story.dossier.row
+    assert row.log.count == len(found)
+    assert row.log.totals == totals_of(cards)
+    assert state_digest(story.dossier.window.lines.values()) == state_digest(
+        state_line(card.standing) for card in cards
+    )
+    moved: dict = {}
+    for event in story.events:
+        for each in getattr(event, "moved", ()):
+            moved[each.cell] = moved.get(each.cell, 0) + each.after - each.before
+    # A subscriber that only adds what moved has the same sums, cell by cell (INV-10).
+    covered = sweep(cards)
+    truth = cells_of(
+        (card.counting.cell("amber"), card.counted - covered.get(card.key, 0)) for card in cards
+    )
+    summed = {cell: n for cell, n in moved.items() if n}
+    assert summed == {each.cell: each.minutes for each in truth}
