@@ -129,9 +129,11 @@ class Process:
         opening = asyncio.create_task(self._open())
         await asyncio.wait({until_stop, opening}, return_when=asyncio.FIRST_COMPLETED)
         working: list[Coroutine[Any, Any, None]] = []
+        # The reader leaves its group at a stop, and also when another part has failed.
+        leave = asyncio.Event()
         if opening.done():
             if opening.result() and self.role in ("serve", "agents") and self._sources:
-                working.append(self._read(stop))
+                working.append(self._read(leave))
             if opening.result() and self.role in ("serve", "worker"):
                 working.append(self.parts.database.as_the_only_one("worker", self._active))
         tasks = [asyncio.create_task(each) for each in working]
@@ -141,10 +143,14 @@ class Process:
                 if task.done():
                     task.result()
         finally:
+            leave.set()
             opening.cancel()
             until_stop.cancel()
             # The reader ends by itself when told to stop, and leaves its group; the rest is cut.
             for task in tasks[1:] if self.reader is not None else tasks:
+                task.cancel()
+            await asyncio.wait({opening, until_stop, *tasks}, timeout=STOP_SECONDS)
+            for task in tasks:
                 task.cancel()
             await asyncio.gather(opening, until_stop, *tasks, return_exceptions=True)
 
