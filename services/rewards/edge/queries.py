@@ -26,7 +26,7 @@ from services.rewards.domain.standings.state import (
 from services.rewards.edge.store import STANDING, RewardsDomain, standing_of
 from shared.clock import Clock, local_day
 from shared.postgres import Database
-from shared.problems import not_found
+from shared.problems import field_is_wrong, not_found
 from shared.requests import Page
 
 # Below it a count could tell of a person; it is shown as null.
@@ -130,11 +130,13 @@ class Queries:
 
 
 def _after(asked: Page, *beginning: str | int) -> tuple[str | int, ...]:
-    """The position to go on from; a cursor of another list is the beginning's shape or refused."""
+    """The position to go on from; a cursor of another list is a wrong field."""
     if asked.after is None:
         return beginning
     if [type(part) for part in asked.after] != [type(part) for part in beginning]:
-        raise not_found()
+        raise field_is_wrong("after", "not_a_cursor")
+    if any(isinstance(part, int) and not 0 <= part < 2**31 for part in asked.after):
+        raise field_is_wrong("after", "not_a_cursor")
     return asked.after
 
 
@@ -142,7 +144,7 @@ def _day(text: str | int) -> date:
     try:
         return date.fromisoformat(str(text))
     except ValueError:
-        raise not_found() from None
+        raise field_is_wrong("after", "not_a_cursor") from None
 
 
 def _prefixes(regions: tuple[str, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -239,6 +240,20 @@ async def test_a_sheet_from_its_first_row_to_the_minutes_that_count(imports: Imp
         rest = (await approver.get(f"/batches/{batch}/rows?state=held&after={held['next']}")).json()
         assert [one["row_no"] for one in held["items"] + rest["items"]] == [2, 3, 4]
     assert await imports.credited(w.LI_HUA) == 120
+
+
+async def test_a_cursor_of_another_list_is_a_wrong_field(imports: Imports):
+    async with imports.client(RECORDER) as recorder:
+        batch = await opened(recorder, 1)
+        for path, position in (
+            ("/batches", ["0001-01-01T00:00:00+14:00", ""]),
+            ("/batches", [1]),
+            (f"/batches/{batch}/rows", [2**40]),
+            (f"/batches/{batch}/rows", ["x"]),
+        ):
+            after = base64.urlsafe_b64encode(json.dumps(position).encode()).rstrip(b"=").decode()
+            answer = await recorder.get(f"{path}?after={after}")
+            assert (answer.status_code, answer.json()["field"]) == (422, "after"), (path, position)
 
 
 async def test_no_number_and_no_name_is_left_anywhere(imports: Imports):  # R55, INV-15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from uuid import uuid4
 
@@ -201,6 +202,19 @@ async def test_lists_are_paged(rewards: Rewards):
         "demo-automatic",
     ]
     assert second["next"] is None
+
+
+async def test_a_cursor_of_another_list_is_a_wrong_field(rewards: Rewards):
+    async with rewards.client(COUNTY) as reviewer:
+        for path, position in (
+            ("/policies", ["cn-default"]),
+            ("/policies", ["cn-default", 2**40]),
+            ("/applications", ["yesterday", "", ""]),
+            ("/held-star-reviews", [1]),
+        ):
+            after = base64.urlsafe_b64encode(json.dumps(position).encode()).rstrip(b"=").decode()
+            answer = await reviewer.get(f"{path}?after={after}")
+            assert (answer.status_code, answer.json()["field"]) == (422, "after"), (path, position)
 
 
 async def test_every_route_obeys_the_roles_of_the_token(rewards: Rewards):

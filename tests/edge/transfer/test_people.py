@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 from datetime import timedelta
@@ -183,6 +184,27 @@ async def test_withdrawn_before_the_vote_leaves_the_origin_whole(  # R37, R40, S
     amber.persons[code_id_of(second)] = subject
     transfer_id = (await apply(birch, amber, second))["transfer_id"]
     await birch.reaches(transfer_id, "Active")
+
+
+async def test_a_cursor_of_another_list_is_a_wrong_field(cities: tuple[City, City]) -> None:
+    _, birch = cities
+    officer = {"roles": ("city_reviewer",), "actor_id": "officer"}
+    foreign: list[list[Any]] = [
+        ["x"],
+        [1],
+        ["x", "", ""],
+        ["2026-11-24", "", ""],
+        ["9999-12-31T23:59:59-23:59", 1, 2],
+    ]
+    for position in foreign:
+        raw = json.dumps(position).encode()
+        after = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        for path in ("/transfers", "/alarms", "/notices"):
+            if path != "/transfers" and position == [1]:
+                continue
+            answer = await get(birch, f"{path}?after={after}", **officer)
+            assert answer.status_code == 422, (path, position)
+            assert answer.json()["field"] == "after"
 
 
 async def test_after_the_release_the_answer_is_that_custody_has_moved(  # R40, S28
