@@ -35,7 +35,8 @@ def judge_offer(
     """Checks 1–6 on an M4; the first that fails decides.
 
     ``request`` is the content of our M1, ``request_ids`` the message ids under which it was sent.
-    ``known`` are all certificates of the subject held here, ``own`` those that this city signed.
+    ``known`` are all certificates of the subject held here, ``own`` those that this city signed,
+    each under the epoch in which it then kept the dossier (of a release the one before it).
     """
     content = offer.content
     head = content["head"]

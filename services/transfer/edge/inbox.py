@@ -156,7 +156,7 @@ class StoredInbox:
                 envelope.transfer_id,
             )
             known = await connection.fetch(
-                """SELECT epoch, digest, own FROM certificate
+                """SELECT epoch, digest, own, kind FROM certificate
                    WHERE subject_id = $1 AND kind <> 'abort'""",
                 envelope.content["subject_id"],
             )
@@ -170,7 +170,7 @@ class StoredInbox:
             request_ids=[row["message_id"] for row in requests],
             genuine=lambda signed: seal_of(signed) in received.genuine,
             known=[(row["epoch"], row["digest"]) for row in known],
-            own=[(row["epoch"], row["digest"]) for row in known if row["own"]],
+            own=[(_held(row), row["digest"]) for row in known if row["own"]],
         )
         if flaw is None:
             return None
@@ -179,3 +179,9 @@ class StoredInbox:
             evidence_digest=flaw.evidence_digest,
             evidence={"message_id": envelope.message_id, "digest": envelope.digest},
         )
+
+
+def _held(row: Mapping[str, Any]) -> int:
+    """The epoch under which this city kept the dossier when it signed: a release names the next."""
+    epoch: int = row["epoch"]
+    return epoch - 1 if row["kind"] == "release" else epoch

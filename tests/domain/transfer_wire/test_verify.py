@@ -338,8 +338,11 @@ def test_a_dossier_that_comes_back_brings_our_own_certificate() -> None:  # A→
     about: dict[str, Any] = {"subject_id": SUBJECT, "genuine": genuine}
     assert judge_chain(chain[:2], epoch=2, home="birch", **about) is None
     assert judge_chain(chain, epoch=3, home="amber", **about) is None
-    own = [(1, digest(CHAIN[0]["body"])), (2, digest(release["body"]))]
-    assert judge_own(chain, own) is None
+    # amber signed both while it kept the dossier under epoch 1: birch offers it under 2.
+    own = [(1, digest(CHAIN[0]["body"])), (1, digest(release["body"]))]
+    assert judge_own(chain[:2], own) is None
+    # Were it home again under epoch 3, and birch came with the chain of before:
+    own.append((3, digest(release["body"])))
     assert judge_own(chain[:2], own) == Flaw(code="TR-303", evidence_digest=digest(release["body"]))
 
 
