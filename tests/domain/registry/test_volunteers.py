@@ -484,6 +484,11 @@ def test_she_gives_and_withdraws_a_consent_once() -> None:
             no.FieldIsWrong("expires_on", "past"),
         ),
         ({"actor": w.CITY}, no.NotFound()),
+        (
+            {"consent": replace(TO_SCHOOL, receiver="school 13800138000")},
+            no.TextHoldsPersonalData("receiver"),
+        ),
+        ({"consent": replace(TO_SCHOOL, receiver="  ")}, no.FieldIsWrong("receiver", "length")),
     ],
 )
 def test_a_consent_is_refused(changes: dict[str, Any], refusal: no.Rejection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from services.registry.domain import texts
 from services.registry.domain.authority import reviews
 from services.registry.domain.codes.events import CodeCancelled
 from services.registry.domain.consents import MAX_CONSENTS, Consent, judge
@@ -15,6 +16,7 @@ from services.registry.domain.rejections import (
     GuardianConsentIsMissing,
     NotFound,
     SubjectIsNotClaimed,
+    TextHoldsPersonalData,
     TooManyCodes,
     TooManyConsents,
 )
@@ -35,6 +37,7 @@ from shared.clock import local_day
 from shared.messages import Event, Rejection
 
 CODE_LIFETIME = timedelta(days=7)
+MAX_RECEIVER = 100
 
 Ruling = tuple[Event, ...] | Rejection
 
@@ -47,6 +50,12 @@ def give_consent(state: Volunteer | None, command: GiveConsent) -> Ruling:
     asked = command.consent
     if (no := judge(asked, command.rules, asked.purpose)) is not None:
         return no
+    # It goes out in a public event.
+    if asked.receiver is not None:
+        if (reason := texts.fault(asked.receiver, MAX_RECEIVER)) is not None:
+            return FieldIsWrong("receiver", reason)
+        if texts.holds_personal_data(asked.receiver):
+            return TextHoldsPersonalData("receiver")
     day = local_day(command.at)
     if asked.expires_on is not None and asked.expires_on < day:
         return FieldIsWrong("expires_on", "past")
