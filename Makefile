@@ -42,4 +42,4 @@ check: setup ## 只做静态检查 · the static checks alone
 	$(BIN)/mypy
 
 clean: ## 删除演示数据和缓存 · remove data of the demo and caches
-	rm -rf data build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf data/demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,7 +16,7 @@ from node.members import PROJECT
 from node.supervisor import is_held
 
 # Four provisions and four services on two busy cores, and a broker started for the first time.
-UP_TIMEOUT_SECONDS = 240.0
+UP_TIMEOUT_SECONDS = 300.0
 DOWN_TIMEOUT_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 

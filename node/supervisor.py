@@ -35,7 +35,7 @@ MAX_DELAY_SECONDS = 30.0
 SOUND_AFTER_SECONDS = 60.0
 WATCH_SECONDS = 0.2
 PROBE_SECONDS = 1.0
-START_TIMEOUT_SECONDS = 90.0
+START_TIMEOUT_SECONDS = 120.0
 PROVISION_TIMEOUT_SECONDS = 180.0
 # A log beyond this is moved to `.1` before the process that writes it starts again, and cut off
 # when it grows beyond it under a running process: at most twice this per process.

@@ -49,6 +49,7 @@ def republish(
     from node import topics
     from node.members import server_of
     from shared.postgres import Database
+    from shared.reader import forget_cut
     from shared.relay import republish as ask_relay
 
     found = node_of(node, data)
@@ -62,6 +63,13 @@ def republish(
         url = server_of(found).url_of(DATABASE)
         async with Database(url, service, ledger_connections=1, connections=1) as database:
             await ask_relay(database, wanted)
+        # Readers that stopped because these logs were cut before they had read them go on.
+        for reading in SERVICES:
+            connection = await topics.connect(found, reading)
+            try:
+                await forget_cut(connection, wanted)
+            finally:
+                await connection.close()
 
     _run(ask())
     if json:

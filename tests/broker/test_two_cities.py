@@ -12,6 +12,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -25,9 +26,10 @@ import pytest
 from node.client import Api, ServiceRefused
 from node.demo import people as cast
 from node.demo.cities import City, make
+from node.events import Tail
 from node.keys import moment
 from node.layout import DATABASE, POSTGRES, SERVICES, Node
-from node.postgres import EmbeddedPostgres
+from node.postgres import EmbeddedPostgres, binaries
 from node.sheets.cells import SHANGHAI
 from node.terminal import Failure
 from tests.support import auditor
@@ -238,6 +240,29 @@ def test_each_service_killed_in_the_middle_of_a_move_loses_and_doubles_nothing(
     assert set(report.homes.values()) == {world.new.node.code}
     assert report.credited_minutes == len(movers) * MINUTES * (BEFORE + 1)
     assert report.entries == len(movers) * (BEFORE + 1)
+    for city in (world.old, world.new):
+        nothing_personal(city, [mover.person for mover in movers])
+
+
+def nothing_personal(city: City, people: list[cast.Person]) -> None:
+    """No planted name or number in topics, logs or a dump of the whole database (R55)."""
+    planted = {form for person in people for text in (person.name, person.number)
+               for form in (text, json.dumps(text)[1:-1])}
+    tail = Tail(city.node.code, city.node.bootstrap, from_beginning=True)
+    events, quiet = [], 0
+    while quiet < 4:
+        came = tail.poll()
+        events += [json.dumps(seen.as_json(), ensure_ascii=False) for seen in came]
+        quiet = 0 if came else quiet + 1
+    tail.close()
+    dump = subprocess.run(
+        [str(binaries() / "pg_dump"), "--dbname", postgres(city.node, DATABASE)],
+        capture_output=True, text=True, check=True, timeout=120).stdout
+    logs = [path.read_text("utf-8", "replace") for path in city.node.logs.glob("*.log*")]
+    assert len(events) > 50 and len(dump) > 50_000 and len(logs) >= 6
+    for what, texts in (("topics", events), ("logs", logs), ("dump", [dump])):
+        found = {value for value in planted for text in texts if value in text}
+        assert not found, f"{what} of {city.node.code} hold personal values"
 
 
 def books(world: World, movers: list[Mover]) -> Report:
