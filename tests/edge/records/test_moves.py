@@ -108,7 +108,7 @@ class Transfer:
         return "/internal/v1/objects/" + self.keep(canonical(bundles))
 
 
-class City_:
+class LocalCity:
     """Records of one city: its ledger, its jobs run to their end, its internal routes."""
 
     def __init__(self, name: str, database: Database, ledger: Ledger, part: DossierPart) -> None:
@@ -238,7 +238,7 @@ class City_:
         return items
 
     async def stage(
-        self, other: City_, transfer_id: str = w.T1, bundle: int = 2, **changes: Any
+        self, other: LocalCity, transfer_id: str = w.T1, bundle: int = 2, **changes: Any
     ) -> list[Any]:
         """The dossier that ``other`` froze comes in, as transfer verified it."""
         head = (await other.last("dossier-frozen"))["head"]["body"]
@@ -287,7 +287,7 @@ class City_:
 
 
 @asynccontextmanager
-async def city(url: str, name: str) -> AsyncIterator[City_]:
+async def city(url: str, name: str) -> AsyncIterator[LocalCity]:
     await migrate(url, name, MIGRATIONS)
     async with Database(url, name) as database:
         own = City(name, load_calendar())
@@ -298,24 +298,24 @@ async def city(url: str, name: str) -> AsyncIterator[City_]:
         ledger = Ledger(database, domain)
         for command in neighbours():
             await ledger.submit(command)
-        yield City_(name, database, ledger, part)
+        yield LocalCity(name, database, ledger, part)
         await ledger.close()
 
 
 @pytest.fixture
-async def amber(database: str) -> AsyncIterator[City_]:
+async def amber(database: str) -> AsyncIterator[LocalCity]:
     async with city(database, "amber") as one:
         yield one
 
 
 @pytest.fixture
-async def birch(database: str, tmp_path: Path) -> AsyncIterator[City_]:
+async def birch(database: str, tmp_path: Path) -> AsyncIterator[LocalCity]:
     async with city(database, "birch") as one:
         one.use_directory(tmp_path / "directory.json", directory(("amber", "birch")))
         yield one
 
 
-async def served(one: City_) -> list[Any]:
+async def served(one: LocalCity) -> list[Any]:
     """Registered, and three services, two of which overlap; two approved."""
     await one.hears(
         "registry.volunteer-registered.v1",
@@ -332,14 +332,14 @@ async def served(one: City_) -> list[Any]:
     return entries
 
 
-async def freeze(one: City_, transfer_id: str = w.T1, epoch: int = 1) -> None:
+async def freeze(one: LocalCity, transfer_id: str = w.T1, epoch: int = 1) -> None:
     await one.hears(
         "rewards.rewards-frozen.v1",
         {"subject_id": w.LI_HUA, "transfer_id": transfer_id, "epoch": epoch},
     )
 
 
-async def release(one: City_, home: str, transfer_id: str = w.T1, epoch: int = 1) -> None:
+async def release(one: LocalCity, home: str, transfer_id: str = w.T1, epoch: int = 1) -> None:
     await one.hears(
         "transfer.dossier-released.v1",
         {
@@ -352,7 +352,7 @@ async def release(one: City_, home: str, transfer_id: str = w.T1, epoch: int = 1
     )
 
 
-async def moved(amber: City_, birch: City_) -> list[Any]:
+async def moved(amber: LocalCity, birch: LocalCity) -> list[Any]:
     entries = await served(amber)
     await freeze(amber)
     await birch.stage(amber)
