@@ -93,6 +93,10 @@ def up(
     services = () if infrastructure else SERVICES
     if supervisor.is_held(found):
         raise Failure(Exit.NODE_STATE, f"节点 {found.code} 已在运行", f"node {found.code} runs")
+    if services and not Path(found.directory).is_file():
+        raise Failure(
+            Exit.ASKED_WRONGLY, f"还没有名录 {found.directory}:先运行 jiexu directory sign",
+            f"there is no directory {found.directory} yet: run jiexu directory sign first")
     _fetch_jars(json)
     if foreground:
         try:

@@ -146,6 +146,7 @@ def test_the_language_follows_the_environment(made: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (("import",), "--organisation"),
+    (("up", "-n", "500000"), "directory sign first"),
     (("import", "nothing.xlsx", "-o", "org-1", "-n", "500000"), "cannot be opened"),
     (("verify", "nothing.json", "-n", "500000"), "cannot be opened"),
     (("redrive", "nonsense", "-n", "500000"), "no service"),
