@@ -297,7 +297,7 @@ class City:
         found = await self.rows("SELECT state FROM transfer WHERE transfer_id = $1", transfer_id)
         return found[0]["state"] if found else None
 
-    async def reaches(self, transfer_id: str, state: str, seconds: float = 20) -> None:
+    async def reaches(self, transfer_id: str, state: str, seconds: float = 60) -> None:
         async def there() -> bool:
             return await self.state(transfer_id) == state
 
@@ -503,13 +503,14 @@ async def running(city: City, *, neighbours: bool = True) -> AsyncIterator[City]
     """The city's transfer service: API, federation, internal, jobs, courier; and neighbours."""
     city.prepare()
     played = Neighbours(city)
-    beside = Listener("neighbours", played.app(), "127.0.0.1", 0)
-    settings = city.settings(f"http://127.0.0.1:{beside.port}")
-    service = assemble(settings)
-    await migrate(city.database_url, service.name, service.migrations)
-    parts = gather(service, "serve", city.clock)
-    city.parts = parts
     async with AsyncExitStack() as stack:
+        beside = Listener("neighbours", played.app(), "127.0.0.1", 0)
+        stack.callback(beside.close)
+        settings = city.settings(f"http://127.0.0.1:{beside.port}")
+        service = assemble(settings)
+        await migrate(city.database_url, service.name, service.migrations)
+        parts = gather(service, "serve", city.clock)
+        city.parts = parts
         await parts.database.open()
         stack.push_async_callback(parts.database.close)
         stack.push_async_callback(parts.http.aclose)
@@ -523,9 +524,10 @@ async def running(city: City, *, neighbours: bool = True) -> AsyncIterator[City]
         for name, app in (
             ("api", service.api(parts)),
             ("federation", service.federation(parts)),
-            ("internal", internal_app(parts, _under(service.internal(parts)), _ready)),
+            ("internal", internal_app(parts, service.internal(parts), _ready)),
         ):
             listener = Listener(name, app, "127.0.0.1", 0)
+            stack.callback(listener.close)
             city.ports[name] = listener.port
             listeners.append(listener)
         city.office.list(city.name, f"http://127.0.0.1:{city.ports['federation']}", city.keys)
@@ -549,8 +551,6 @@ async def running(city: City, *, neighbours: bool = True) -> AsyncIterator[City]
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, watching, return_exceptions=True)
-            for listener in listeners:
-                listener.close()
             # A query that was cut off by the end of the test is none of its findings.
             broken = [e for e in ended if isinstance(e, Exception)]
             broken = [e for e in broken if not isinstance(e, Unavailable)]
@@ -564,10 +564,6 @@ async def _watch(tasks: list[asyncio.Future[Any]]) -> None:
 
 async def _ready() -> tuple[str, ...]:
     return ()
-
-
-def _under(router: APIRouter | None) -> APIRouter | None:
-    return router
 
 
 def client(city: City, token: str, language: str = "en") -> httpx.AsyncClient:

@@ -16,6 +16,7 @@ from services.transfer.domain.events import Hold
 from services.transfer.domain.refusals import GROUNDS
 from shared.canonical import load_canonical
 from tests.domain.transfer.test_every_pair import (
+    ABORT,
     AFTER_THE_OFFER,
     LATER,
     PLAYED,
@@ -345,3 +346,32 @@ def test_after_the_release_nothing_ends_it() -> None:  # O24a, B08, R37
             amber.do(commands.FireTimer(**amber.base(AFTER_THE_OFFER), timer=timer))
         amber.do(commands.WithdrawTransfer(**amber.base(LATER)))
         assert amber.file.state == before
+
+
+# --- certificates that are kept ------------------------------------------------------------------
+
+
+def test_the_origins_certificates_are_kept_by_the_destination() -> None:  # D18, D18c
+    aborted = letter("aborted", "amber", {"certificate": ABORT})
+    for status in ("Receiving", "Accepted"):
+        birch = fresh("destination", status)
+        birch.do(take(birch.base(LATER), aborted))
+        kept = [event for event in birch.told if isinstance(event, steps.CertificatesKept)]
+        assert (birch.status, kept[-1].documents) == ("Aborted", (ABORT,))
+    birch = fresh("destination", "Refused")
+    birch.do(take(birch.base(LATER), aborted))
+    kept = [event for event in birch.told if isinstance(event, steps.CertificatesKept)]
+    assert (birch.status, kept[-1].documents) == ("Refused", (ABORT,))
+
+
+def test_a_release_after_an_end_raises_the_epoch_seen() -> None:  # D29, TR-303
+    birch = fresh("destination", "Aborted")
+    birch.custody = Custody(subject_id=SUBJECT, foreign_epoch=1)
+    made = birch.do(take(birch.base(LATER), WIRE["M7"]))
+    assert any(isinstance(each, events.EquivocationFound) for each in made)
+    assert birch.custody.foreign_epoch == 2
+    # An abort after the release names no new epoch.
+    birch = fresh("destination", "Activating")
+    birch.custody = Custody(subject_id=SUBJECT, foreign_epoch=1)
+    birch.do(take(birch.base(LATER), letter("aborted", "amber", {"certificate": ABORT})))
+    assert birch.custody.foreign_epoch == 1
