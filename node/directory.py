@@ -75,6 +75,17 @@ class Office:
         return signed
 
 
+def read_entry(path: Path) -> dict[str, Any]:
+    """What a node asks to be listed with. Raises ``DirectoryIsWrong``."""
+    try:
+        entry = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        raise DirectoryIsWrong(f"{path} is no JSON") from None
+    if not isinstance(entry, dict) or not {"city", "base_url", "keys", "seal_keys"} <= entry.keys():
+        raise DirectoryIsWrong(f"{path} is no entry of a node")
+    return entry
+
+
 def read(path: Path) -> dict[str, Any]:
     """The directory of a file, not verified yet. Raises ``DirectoryIsWrong``."""
     try:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from node import keys
-from node.directory import Office
+from node.directory import Office, read_entry
 from node.layout import DEFAULT_BASE_PORT, Body, Node, nodes, write_whole
 
 PORTS_PER_NODE = 100
+OFFICE = "office"
 _CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,30}")
+_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 
 
 class NodeCannotBeMade(Exception):
@@ -30,14 +32,17 @@ def make(root: Path, code: str, name: str, *, at: datetime, name_en: str | None 
     The directory is expected at the federation office of the same root until settings say
     otherwise. Addresses without https are of this machine alone: then private peers are allowed.
     """
-    if not _CODE.fullmatch(code):
+    if not _CODE.fullmatch(code) or code == OFFICE:
         raise NodeCannotBeMade(f"{code} is no node code; a GB/T 2260 code such as 500000 is")
+    if url is not None and not _URL.fullmatch(url):
+        raise NodeCannotBeMade(f"no city could reach this node at {url or 'an empty address'}; "
+                               "an address begins with https:// (http:// on one machine)")
     home = root / code
     if (home / "node.json").exists():
         raise NodeCannotBeMade(f"{home} is a node already")
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o755)
-    seat = office or root / "office"
+    seat = office or root / OFFICE
     node = Node(
         home=home, code=code, name_zh=name, name_en=name_en or name,
         base_port=base_port or _next_base_port(root),
@@ -59,7 +64,7 @@ def sign(root: Path, seat: Path, at: datetime, entries: Sequence[Path] = (),
     The nodes under ``root`` that are listed pin the office's key and read its file.
     """
     files = list(entries) or [node.home / "entry.json" for node in nodes(root)]
-    listed = [json.loads(path.read_text("utf-8")) for path in files]
+    listed = [read_entry(path) for path in files]
     office = Office(seat)
     extra = {} if valid_days is None else {"valid_days": valid_days}
     signed = office.sign(listed, at, **extra)

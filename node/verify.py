@@ -84,10 +84,10 @@ class Judged:
         }
 
 
-def judge(export: Mapping[str, Any], directory: Directory,
+def judge(export: Any, directory: Directory,
           receipts: Sequence[Mapping[str, Any]] = ()) -> Judged:
     """The verdict on one export. Raises ``CannotVerify`` where it is none at all."""
-    if not all(name in export for name in MEMBERS):
+    if not isinstance(export, Mapping) or not all(name in export for name in MEMBERS):
         raise CannotVerify(f"不是导出的档案:缺少 {', '.join(MEMBERS)}",
                            f"no export: it needs {', '.join(MEMBERS)}")
     head, chain = export["head"], export["custody_chain"]
@@ -103,7 +103,16 @@ def judge(export: Mapping[str, Any], directory: Directory,
 def directory_of(path: Path, pins: Sequence[str]) -> Directory:
     """The directory of a file, endorsed by pinned keys (``kid:hex``). Raises ``CannotVerify``."""
     file = read_json(path)
-    pinned = {pin.rpartition(":")[0]: bytes.fromhex(pin.rpartition(":")[2]) for pin in pins}
+    pinned = {}
+    for pin in pins:
+        kid, _, public = pin.rpartition(":")
+        try:
+            pinned[kid] = bytes.fromhex(public)
+        except ValueError:
+            kid = ""
+        if not kid:
+            raise CannotVerify(f"联盟公钥应为 kid:hex:{pin}",
+                               f"the office's key is written kid:hex, not {pin}") from None
     try:
         directory = read_directory(file)
     except Unreadable as problem:

@@ -50,7 +50,14 @@ def import_sheet(
     if template is not None:
         from node.sheets.writing import write_template
 
-        write_template(template)
+        if template.suffix.lower() != ".xlsx":
+            raise Failure(Exit.ASKED_WRONGLY, f"空表是 .xlsx 文件:{template}",
+                          f"the template is an .xlsx file, not {template}")
+        try:
+            write_template(template)
+        except OSError as problem:
+            raise Failure(Exit.ASKED_WRONGLY, f"无法写入 {template}:{problem.strerror}",
+                          f"{template} cannot be written: {problem.strerror}") from None
         out().print(say(f"空表已写到 {template}", f"empty sheet written to {template}"))
         return
     if file is None or organisation is None:

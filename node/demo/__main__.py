@@ -50,6 +50,11 @@ def main(arguments: Sequence[str]) -> int:
     _fetch()
     try:
         pair = cities.make(asked.data.absolute())
+    except cities.NotOurs as problem:
+        raise Failure(Exit.ASKED_WRONGLY, f"不清空别人的目录,请另选 --data:{problem}",
+                      f"{problem}: choose another --data") from None
+    except cities.StillRuns as problem:
+        raise Failure(Exit.NODE_STATE, f"演示仍在运行:{problem}", str(problem)) from None
     except cities.NoPorts as problem:
         raise Failure(Exit.UNAVAILABLE, f"没有空闲端口:{problem}", str(problem)) from None
     try:

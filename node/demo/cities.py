@@ -14,9 +14,10 @@ from typing import Any
 
 from node import control, making, tokens
 from node.client import Api
-from node.layout import SERVICES, Body, Node, load
+from node.layout import SERVICES, Body, Node, load, nodes
 from node.members import PROJECT
 from node.process import Child, port_is_taken
+from node.supervisor import is_held
 
 CODES = (("500000", "重庆", "Chongqing"), ("510100", "成都", "Chengdu"))
 # Where the demo looks for a free range of ports, a hundred apart for each try.
@@ -25,8 +26,20 @@ _TOKEN_SECONDS = 600.0
 STOP_SECONDS = 90.0
 
 
+# What a demo leaves behind; a folder with anything else in it is not the demo's to clear.
+LEFTOVERS = frozenset({"office", "files", *(code for code, _, _ in CODES)})
+
+
 class NoPorts(Exception):
     """Every range of ports that the demo would take is in use."""
+
+
+class NotOurs(Exception):
+    """The folder holds what no demo left there."""
+
+
+class StillRuns(Exception):
+    """Another demo's node runs in this folder."""
 
 
 @dataclass
@@ -95,10 +108,10 @@ class City:
 def make(root: Path, base_ports: Iterable[int] = BASE_PORTS) -> tuple[City, City]:
     """Make both nodes anew below ``root``: data, keys, and one directory signed for both.
 
-    They listen from the first of ``base_ports`` whose range is free. Raises ``NoPorts``.
+    They listen from the first of ``base_ports`` whose range is free. Raises ``NoPorts``,
+    ``NotOurs``, ``StillRuns``.
     """
-    if root.exists():
-        shutil.rmtree(root)
+    _clear(root)
     root.mkdir(parents=True)
     base = _free_base(base_ports)
     now = datetime.now(UTC)
@@ -116,6 +129,17 @@ def welcome(node: Node, content: dict[str, Any]) -> Node:
     path = node.home / "welcome.json"
     path.write_text(json.dumps(content, ensure_ascii=False, indent=2), "utf-8")
     return node.changed(extra={**node.extra, "JIEXU_WELCOME": str(path)})
+
+
+def _clear(root: Path) -> None:
+    if not root.exists():
+        return
+    if not root.is_dir() or any(path.name not in LEFTOVERS for path in root.iterdir()):
+        raise NotOurs(f"{root} holds what no demo left there")
+    for node in nodes(root):
+        if is_held(node):
+            raise StillRuns(f"node {node.code} runs in {root}")
+    shutil.rmtree(root)
 
 
 def _free_base(base_ports: Iterable[int]) -> int:

@@ -148,7 +148,7 @@ def _as_duration(name: str, cell: Cell) -> int:
 
 def _interval(on: date | None, start: datetime | ClockTime,
               end: datetime | ClockTime) -> tuple[datetime, datetime]:
-    """Both instants without zone. An end that is not after its start is on the next day."""
+    """Both instants without zone. An end of day before its start is on the next day."""
     if isinstance(start, ClockTime):
         if on is None:
             raise CellIsWrong("occurred_on", "is_missing")

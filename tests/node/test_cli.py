@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from node import expiry, layout, making
+from node import expiry, layout, making, supervisor
 from node.terminal import Exit, language
 
 PROJECT = Path(__file__).parents[2]
@@ -157,6 +157,49 @@ def test_what_is_asked_wrongly_is_said_in_one_sentence(
     done = jiexu(made, *arguments)
     assert done.returncode == Exit.ASKED_WRONGLY
     assert said in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("text", ["5", "no json", "{}", '{"city": "500000"}'])
+def test_an_entry_that_is_none_is_not_signed(made: Path, text: str) -> None:
+    (made / "entry.json").write_text(text, "utf-8")
+    done = jiexu(made, "directory", "sign", str(made / "entry.json"))
+    assert done.returncode == Exit.ASKED_WRONGLY
+    assert "entry.json" in done.stderr and "Traceback" not in done.stderr
+    assert not (made / "office" / "directory.json").exists()
+
+
+@pytest.mark.parametrize("url", ["ftp://city.example", "city.example", "https://", ""])
+def test_an_address_that_no_city_could_reach_makes_no_node(tmp_path: Path, url: str) -> None:
+    done = jiexu(tmp_path, "init", "500000", "重庆", "--url", url)
+    assert done.returncode == Exit.ASKED_WRONGLY
+    assert not (tmp_path / "500000").exists()
+
+
+def test_the_office_s_own_place_is_no_node_code(tmp_path: Path) -> None:
+    assert jiexu(tmp_path, "init", "office", "局").returncode == Exit.ASKED_WRONGLY
+
+
+@pytest.mark.parametrize("name", ["empty.csv", "nowhere/empty.xlsx"])
+def test_a_template_that_cannot_be_written_is_said_in_one_sentence(
+        tmp_path: Path, name: str) -> None:
+    done = jiexu(tmp_path, "import", "--template", str(tmp_path / name))
+    assert done.returncode == Exit.ASKED_WRONGLY
+    assert done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / name).exists()
+
+
+def test_the_demo_never_clears_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "thesis.odt").write_text("three years", "utf-8")
+    done = jiexu(tmp_path, "demo", "--exit", "--data", str(tmp_path))
+    assert done.returncode == Exit.ASKED_WRONGLY
+    assert (tmp_path / "thesis.odt").read_text("utf-8") == "three years"
+
+
+def test_the_demo_never_clears_a_node_that_runs(made: Path) -> None:
+    with supervisor.held(layout.load(made / "500000")):
+        done = jiexu(made, "demo", "--exit", "--data", str(made))
+    assert done.returncode == Exit.NODE_STATE
+    assert (made / "500000" / "node.json").is_file()
 
 
 @pytest.mark.parametrize("arguments", [("topics",), ("events", "tail"), ("redrive", "records")])

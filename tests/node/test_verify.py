@@ -50,7 +50,13 @@ def test_a_directory_that_no_pinned_key_signed_is_refused() -> None:
         verify.directory_of(DIRECTORY, [f"{ROOT['kid']}:{'0' * 64}"])
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"entries": []}'])
+@pytest.mark.parametrize("pin", ["", "zz", "directory:x", "directory:abc"])
+def test_a_pin_that_is_none_is_said_to_be_none(pin: str) -> None:
+    with pytest.raises(CannotVerify, match="kid:hex"):
+        verify.directory_of(DIRECTORY, [pin])
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "5", "null", "no json", '{"entries": []}'])
 def test_what_is_no_export_is_said_to_be_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text, "utf-8")
     with pytest.raises(CannotVerify):
