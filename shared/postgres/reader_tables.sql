@@ -4,13 +4,14 @@
 -- How far each partition has been read: fence and lag. The offset moves in the transaction of
 -- the batch itself. `owner` is the reader that took the partition up last: one that lost it
 -- without noticing writes nothing more. `caught_up_at`: the source was once read to the end as
--- it then was.
+-- it then was. `cut`: the log began beyond next_offset, so records are gone that we never read.
 CREATE TABLE source_progress (
     topic text NOT NULL,
     partition integer NOT NULL CHECK (partition >= 0),
     topic_id text NOT NULL,
     next_offset bigint NOT NULL CHECK (next_offset >= 0),
     owner uuid NOT NULL,
+    cut boolean NOT NULL DEFAULT false,
     caught_up_at timestamptz,
     moved_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (topic, partition)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.reader.draining import forget_progress, redrive
+from shared.reader.draining import forget_cut, redrive
 from shared.reader.limits import Limits
 from shared.reader.plan import Raw, React, Source
 from shared.reader.running import Reader, first_sources_were_read
@@ -16,6 +16,6 @@ __all__ = [
     "Source",
     "dead_letters",
     "first_sources_were_read",
-    "forget_progress",
+    "forget_cut",
     "redrive",
 ]

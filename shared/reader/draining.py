@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from shared.messages import Unavailable
@@ -49,13 +49,16 @@ async def redrive(
     return waiting
 
 
-async def forget_progress(connection: Connection, topic: str) -> int:
-    """Has a topic read from its beginning again; returns of how many partitions.
+async def forget_cut(connection: Connection, topics: Collection[str]) -> int:
+    """Lets a reader go on that stopped because a log was cut before it had read it.
 
-    For a topic whose log was cut before it was read: after its service has published it again,
-    this lets the stopped reader go on. Safe at any time: repeats are passed by sequence.
+    For when the topic's service publishes it again: those partitions are read from the beginning
+    of their logs, and sequences tell what is new. Partitions that nothing is missing of are left
+    alone. Returns how many were cut. ``connection`` has the reading service's schema as its path.
     """
-    done = await connection.execute("DELETE FROM source_progress WHERE topic = $1", topic)
+    done = await connection.execute(
+        "DELETE FROM source_progress WHERE cut AND topic = ANY ($1::text[])", list(topics)
+    )
     return int(done.rpartition(" ")[2])
 
 
@@ -123,7 +126,7 @@ class Drain:
             self._core.log.error("keys are parked for long", rows=rows, seconds=round(seconds))
 
     async def _look_for_mended(self) -> None:
-        """Goes on where somebody had the progress of a cut log forgotten."""
+        """Goes on where somebody had a cut partition forgotten."""
         core = self._core
         for place in list(core.cut):
             async with store.reading(core.database) as connection:

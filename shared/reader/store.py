@@ -57,7 +57,8 @@ async def take_up(
         SET owner = excluded.owner,
             next_offset = CASE WHEN t.topic_id = excluded.topic_id
                 THEN t.next_offset ELSE excluded.next_offset END,
-            topic_id = excluded.topic_id
+            topic_id = excluded.topic_id,
+            cut = t.topic_id = excluded.topic_id AND t.next_offset < excluded.next_offset
         RETURNING topic, partition, next_offset
         """,
         owner,
