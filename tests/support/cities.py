@@ -46,7 +46,8 @@ from shared.signing import Signer, kid, write_private_key, write_public_key
 from tests.support.infrastructure import eventually
 
 CONSENT_TEXT = hashlib.sha256(b"consent of a test").hexdigest()
-KINDS_ASKED = ["service", "training", "star"]
+# A dossier moves whole: the consent names every kind.
+KINDS_ASKED = list(KINDS)
 
 
 class ShiftedClock:
