@@ -188,10 +188,17 @@ def consent(city: City, region: str, purpose: str) -> dict[str, Any]:
 
 def move_consent(world: World) -> dict[str, Any]:
     now = datetime.now(UTC)
+    registry = world.new.api("registry")
+    texts = patiently(lambda: registry.get("/policies", kind="consent_text", region=NEW), "texts")
+    text = next(item for item in texts["items"] if item["purpose"] == "transfer")
+    whole = patiently(lambda: registry.get(
+        f"/policies/{text['policy_id']}/versions/{text['version']}"), "the text")
     return {
-        "text_id": "consent-transfer", "text_digest": hashlib.sha256(b"text").hexdigest(),
+        "text_id": text["policy_id"],
+        "text_digest": hashlib.sha256(whole["content"]["texts"]["zh"].encode()).hexdigest(),
         "provider": world.old.node.code, "receiver": world.new.node.code, "purpose": "move",
-        "kinds": ["service", "star"], "given_at": moment(now),
+        "kinds": ["service", "training", "commendation", "evaluation", "star", "complaint",
+                  "consumption", "donation", "adjustment"], "given_at": moment(now),
         "expires_at": moment(now + timedelta(days=30)), "channel": "web", "guardian": None}
 
 

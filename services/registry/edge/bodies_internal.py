@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from services.registry.edge.bodies import Body, City
 
@@ -29,6 +29,15 @@ class ResolveBody(Body):
     persons: Annotated[list[SoughtPerson], Field(max_length=500)]
 
 
+class TransferConsent(Body):
+    """Of the consent to a move what registry judges: its text, its day, whether a guardian too."""
+
+    text_id: Annotated[str, Field(max_length=100)]
+    text_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    given_at: AwareDatetime
+    guardian: bool
+
+
 class ProofBody(Body):
     """What transfer asks for (protocol.md 6). ``actor_id``: the login that asked transfer, if
     it is to be the applicant's own."""
@@ -40,3 +49,4 @@ class ProofBody(Body):
     origin: City
     destination: City
     actor_id: Annotated[str, Field(max_length=256)] | None = None
+    consent: TransferConsent | None = None

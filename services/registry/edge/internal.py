@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from services.registry.domain import identity
+from services.registry.domain import ages, identity
 from services.registry.domain.applicants.commands import ProveIdentity
-from services.registry.domain.applicants.state import Linked, application
+from services.registry.domain.applicants.state import Applied, Linked, application
 from services.registry.domain.documents import DOCUMENT_TYPES, Document
 from services.registry.domain.documents import judge as judge_document
-from services.registry.domain.rejections import FieldIsWrong, NotFound
+from services.registry.domain.rejections import (
+    ConsentTextIsStale,
+    FieldIsWrong,
+    GuardianConsentIsMissing,
+    NotFound,
+)
 from services.registry.domain.volunteers.events import DocumentKey
 from services.registry.domain.volunteers.state import registration
 from services.registry.edge import bodies_internal as bodies
 from services.registry.edge.desk import Desk, refused
+from services.registry.edge.shelf import held
 from services.registry.edge.vault import identities_of
+from shared.clock import local_day
 from shared.ids import request_command_id
 from shared.internal_http import calls_from
 from shared.messages import Rejection, system
@@ -82,6 +90,8 @@ async def proved(desk: Desk, body: bodies.ProofBody) -> dict[str, Any]:
     who = application(state)
     if who is not None and body.actor_id not in (None, who.login_id):
         raise refused(NotFound())
+    if body.consent is not None and isinstance(who, Applied):
+        await _judge_consent(desk, who, body.consent)
     code = None
     if body.code is not None:
         code = identity.read_code(body.code)
@@ -113,6 +123,27 @@ async def proved(desk: Desk, body: bodies.ProofBody) -> dict[str, Any]:
         raise refused(FieldIsWrong("documents", "no_identity"))
     proof = identity.proof(key, body.transfer_id, body.origin, body.destination, identities[0])
     return {"code_id": code_id, "proof": proof}
+
+
+async def _judge_consent(desk: Desk, who: Applied, given: bodies.TransferConsent) -> None:
+    """The text in force on its day, in any of its languages; under 18 a guardian's besides."""
+    day = local_day(given.given_at)
+    async with desk.database.reading() as connection:
+        texts = await held(connection, ("consent_text",), day, who.residence_region)
+    text = next((each for each in texts if each.content["purpose"] == "transfer"), None)
+    if text is None or (given.text_id, given.text_digest) not in {
+        (text.published.policy_id, sha256(words.encode()).hexdigest())
+        for words in text.content["texts"].values()
+    }:
+        known = text.published if text else None
+        raise refused(
+            ConsentTextIsStale(
+                known.policy_id if known else None, known.version if known else None
+            )
+        )
+    profile = await desk.profile(who.applicant_ref, "service:transfer", "age for a consent")
+    if ages.age_on(day, profile.person.birth_date) < ages.ADULT_FROM and not given.guardian:
+        raise refused(GuardianConsentIsMissing())
 
 
 async def _kept(desk: Desk, applicant_ref: str) -> tuple[str, bytes]:

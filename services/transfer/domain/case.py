@@ -75,7 +75,8 @@ class Window:
     ``inbox``: those of the batch's messages that are already stored; ``settled``: applied
     supplements under the numbers asked for; ``noted``: late changes that wait for the release
     (loaded where M6 is judged); ``forwarded``: those of the late changes asked for that are
-    already noted or in this move's channel; ``incarnation``: this node's.
+    already noted or in this move's channel; ``incarnation``: this node's; ``open_attempt``:
+    another attempt of the application asked for has not ended without a move.
     """
 
     inbox: frozenset[str] = frozenset()
@@ -84,6 +85,7 @@ class Window:
     forwarded: frozenset[EntryKey] = frozenset()
     pair: PairPolicy = field(default_factory=PairPolicy)
     incarnation: int = 1
+    open_attempt: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,7 +22,11 @@ from services.transfer.domain.custody import Custody, RequestLog
 from services.transfer.domain.draft import Draft, link_of
 from services.transfer.domain.events import Role
 from services.transfer.domain.origin_steps import genesis_body
-from services.transfer.domain.rejections import DossierIsNotHere, SubjectBecameKnown
+from services.transfer.domain.rejections import (
+    DossierIsNotHere,
+    SubjectBecameKnown,
+    TransferIsOpen,
+)
 from services.transfer.domain.state import subject_of
 from shared.canonical import digest
 from shared.clock import wire
@@ -60,6 +64,8 @@ def decide(
             file = evolve(file, taken[0])
     if isinstance(command, commands.FetchLateChange):
         return _announce(file, command)
+    if isinstance(command, commands.ApplyForTransfer) and file.window.open_attempt:
+        return TransferIsOpen()
     case = Case(office=office, file=file, command=command, custody=custody, log=log)
     row = row_of(case, command.role)
     if row is None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.transfer.domain import commands, envelopes, rejections
+from services.transfer.domain.certificates import KINDS
 from services.transfer.domain.directory import Directory
 from services.transfer.edge.directory import DirectoryFile
 from services.transfer.edge.keys import Wrapping
@@ -30,6 +31,7 @@ _UNPROVED: Mapping[str, Rejection] = {
     "transfer-is-open": rejections.TransferIsOpen(),
     "identity-is-not-verified": rejections.IdentityIsNotVerified(),
     "guardian-consent-is-missing": rejections.GuardianConsentIsMissing(),
+    "consent-text-is-stale": rejections.ConsentIsMissing(reason="text"),
 }
 
 
@@ -68,6 +70,7 @@ async def application(
                 origin=origin,
                 destination=desk.city,
                 actor_id=None if officer else context.actor.actor_id,
+                consent=consent,
             )
         except Unproved as no:
             raise _problem(no) from None
@@ -114,6 +117,9 @@ def _consent(
         raise field_is_wrong("consent.given_at", "form") from None
     if given_at > at + SKEW or expires_at <= at or expires_at <= given_at:
         raise of_rejection(rejections.ConsentIsMissing(reason="expired"))
+    if not set(KINDS) <= set(given["kinds"]):
+        # The dossier moves whole: a consent to a part of it is a consent to something else.
+        raise of_rejection(rejections.ConsentIsMissing(reason="kinds"))
     if given["receiver"] != city or given["provider"] != origin or given["purpose"] != "move":
         raise of_rejection(rejections.ConsentIsMissing(reason="names_another"))
     guardian = given["guardian"]

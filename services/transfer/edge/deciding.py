@@ -82,7 +82,13 @@ class TransferDomain:
             streams.append(StreamKey(TRANSFERS.name, command.subject_id))
         if isinstance(command, commands.TakeMessage) and command.name == "M1":
             targets.append(REQUESTS)
-        return Reach(targets=tuple(targets), streams=tuple(streams))
+        # An application has one open attempt: the unique index of ``transfer`` guards it.
+        claims = (
+            (f"attempt|{command.applicant_ref}",)
+            if isinstance(command, commands.ApplyForTransfer)
+            else ()
+        )
+        return Reach(targets=tuple(targets), streams=tuple(streams), claims=claims)
 
     async def load(
         self,

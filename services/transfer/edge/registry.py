@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from shared.internal_http import InternalClient, Refused
 
@@ -43,10 +44,12 @@ class Registry:
         origin: str,
         destination: str,
         actor_id: str | None,
+        consent: Mapping[str, Any] | None = None,
     ) -> Proof:
         """Raises ``Unproved`` or ``Unavailable``. The same transfer gets the same answer again.
 
         ``actor_id``: the login that asks, if the application must be its own; None: an officer.
+        ``consent``: consent/1 of a first attempt; registry judges its text and her age.
         """
         try:
             found = await self._client().post(
@@ -59,6 +62,14 @@ class Registry:
                     "origin": origin,
                     "destination": destination,
                     "actor_id": actor_id,
+                    "consent": None
+                    if consent is None
+                    else {
+                        "text_id": consent["text_id"],
+                        "text_digest": consent["text_digest"],
+                        "given_at": consent["given_at"],
+                        "guardian": consent["guardian"] is not None,
+                    },
                 },
             )
         except Refused as no:

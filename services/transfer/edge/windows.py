@@ -37,6 +37,7 @@ async def load(
     noted = await _noted(connection, moves)
     forwarded = await _forwarded(connection, moves)
     policies = await _policies(connection)
+    open_attempts = await _open_attempts(connection, moves)
     incarnation = await connection.fetchval("SELECT number FROM node_incarnation")
     found: dict[Target, File] = {}
     for command in moves:
@@ -54,6 +55,7 @@ async def load(
                 forwarded=frozenset(forwarded.get(command.transfer_id, ())),
                 pair=pair_of(policies, _cities(office, command, state), local_day(command.at)),
                 incarnation=incarnation,
+                open_attempt=command.transfer_id in open_attempts,
             ),
         )
     return found
@@ -69,6 +71,24 @@ def _cities(
     if isinstance(command, commands.TakeMessage):
         return office.city, command.envelope.sender
     return office.city, office.city
+
+
+async def _open_attempts(
+    connection: Connection, moves: Sequence[commands.TransferCommand]
+) -> frozenset[str]:
+    """Of the attempts that begin: those whose application has another one, not ended."""
+    asked = [m for m in moves if isinstance(m, commands.ApplyForTransfer)]
+    if not asked:
+        return frozenset()
+    rows = await connection.fetch(
+        """SELECT x.transfer_id FROM unnest($1::text[], $2::text[]) AS x(transfer_id, ref)
+        WHERE EXISTS (SELECT FROM transfer AS t WHERE t.applicant_ref = x.ref
+            AND t.role = 'D' AND t.transfer_id <> x.transfer_id
+            AND t.state NOT IN ('Refused', 'Aborted'))""",
+        [m.transfer_id for m in asked],
+        [m.applicant_ref for m in asked],
+    )
+    return frozenset(row["transfer_id"] for row in rows)
 
 
 async def _inbox(

@@ -38,6 +38,9 @@ CREATE TABLE transfer (
 -- One open transfer of a dossier at its origin: the winner of two admissions (O3).
 CREATE UNIQUE INDEX transfer_open ON transfer (subject_id, epoch)
     WHERE role = 'O' AND state IN ('Admitted', 'Frozen', 'Offered');
+-- One open attempt of an application at its destination.
+CREATE UNIQUE INDEX transfer_attempt ON transfer (applicant_ref)
+    WHERE role = 'D' AND state NOT IN ('Refused', 'Aborted');
 CREATE INDEX transfer_by_application ON transfer (applicant_ref, requested_at);
 CREATE INDEX transfer_by_subject ON transfer (subject_id, requested_at);
 CREATE INDEX transfer_by_peer ON transfer (peer, transfer_id);
