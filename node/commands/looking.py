@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from node.commands.options import DataOption, JsonOption, NodeOption, node_of, root_of
-from node.layout import SERVICES, NodeIsUnknown, find
+from node.layout import SERVICES, Node, NodeIsUnknown, find
 from node.terminal import Exit, Failure, out, print_json, say, table
 
 if TYPE_CHECKING:
@@ -97,17 +97,10 @@ def doctor(node: NodeOption = None, data: DataOption = None, json: JsonOption = 
 def list_topics(node: NodeOption = None, data: DataOption = None,
                 json: JsonOption = False) -> None:
     """主题:键、分区、公开与否、消息数 · Topics: key, partitions, public or not, messages."""
-    from kafka.errors import KafkaError
-
     from node import topics
 
-    found = node_of(node, data)
-    try:
-        there = topics.on_broker(found)
-    except KafkaError as problem:
-        raise Failure(Exit.NODE_STATE, f"{found.bootstrap} 的 Kafka 没有应答",
-                      f"Kafka at {found.bootstrap} does not answer "
-                      f"({type(problem).__name__})") from None
+    found = _with_broker(node_of(node, data))
+    there = topics.on_broker(found)
     rows = [{
         "topic": topic.on(found.code), "service": service, "public": topic.public,
         "key": topic.key, "description": topic.description,
@@ -142,18 +135,11 @@ def events_tail(
     """
     if service is not None and service not in SERVICES:
         raise Failure(Exit.ASKED_WRONGLY, f"没有服务 {service}", f"no service {service}")
-    from kafka.errors import KafkaError
-
     from node.events import Filter, Tail
 
-    found = node_of(node, data)
+    found = _with_broker(node_of(node, data))
     wanted = Filter(type, subject, service)
-    try:
-        tail = Tail(found.code, found.bootstrap, from_beginning=from_beginning)
-    except KafkaError as problem:
-        raise Failure(Exit.NODE_STATE, f"{found.bootstrap} 的 Kafka 没有应答",
-                      f"Kafka at {found.bootstrap} does not answer "
-                      f"({type_name(problem)})") from None
+    tail = Tail(found.code, found.bootstrap, from_beginning=from_beginning)
     shown = 0
     try:
         for seen in tail:
@@ -172,9 +158,15 @@ def events_tail(
         tail.close()
 
 
-def type_name(problem: Exception) -> str:
-    """The kind of an error, without what it quotes."""
-    return problem.__class__.__name__
+def _with_broker(node: Node) -> Node:
+    """The node, if its broker answers: a client library would try for half a minute."""
+    from node.kafka import broker_answers
+    from node.layout import KAFKA
+
+    if not broker_answers(node.port(KAFKA)):
+        raise Failure(Exit.NODE_STATE, f"{node.bootstrap} 的 Kafka 没有应答",
+                      f"Kafka at {node.bootstrap} does not answer")
+    return node
 
 
 def line(seen: Seen) -> str:
