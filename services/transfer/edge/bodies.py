@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,7 +45,7 @@ class ConsentBody(Body):
     provider: City
     receiver: Annotated[City, Field(examples=["510100"])]
     purpose: Literal["move"] = "move"
-    kinds: list[Kind] = Field(min_length=1, max_length=9, examples=[["service", "star"]])
+    kinds: list[Kind] = Field(min_length=1, max_length=9, examples=[list(get_args(Kind))])
     given_at: Time
     expires_at: Annotated[Time, Field(examples=["2027-03-31T01:55:00Z"])]
     channel: Literal["web", "app", "counter"] = Field(examples=["app"])
