@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from services.registry.domain import identity
 from shared.internal_http import InternalClient, Refused
 from shared.messages import Grant
 from tests.edge.registry.conftest import (
     CITY,
+    GUARDIAN,
     NODE,
     OFFICER,
     Registry,
@@ -23,6 +27,7 @@ from tests.edge.registry.conftest import (
     slug,
 )
 
+PACKS = Path(__file__).parents[3] / "services" / "registry" / "policies"
 T1, T2, T3 = ("1" * 64, "2" * 64, "3" * 64)
 CHENGDU = "510100"
 
@@ -361,6 +366,46 @@ async def test_registry_is_the_judge_of_the_person(registry: Registry) -> None:
         as_volunteer = await registry.post(herself, "/volunteers", person())
     assert own.json()["applicant_ref"] == ref
     assert slug(as_volunteer) == "transfer-is-open"
+
+
+def to_move(registry: Registry, **changes: Any) -> dict[str, Any]:
+    """Of a consent to a move what registry judges: the text that its pack publishes, in Chinese."""
+    pack = yaml.safe_load((PACKS / "CN" / "consent-transfer.yaml").read_text("utf-8"))
+    return {
+        "text_id": "consent-transfer",
+        "text_digest": hashlib.sha256(pack["texts"]["zh"].encode()).hexdigest(),
+        "given_at": registry.clock.now().isoformat(),
+        "guardian": False,
+    } | changes
+
+
+async def test_a_move_rests_on_the_text_in_force(registry: Registry) -> None:  # R40
+    ref = await an_applicant(registry)
+    client = inside(registry)
+    for wrong in ({"text_id": "nonsense"}, {"text_digest": "0" * 64}):
+        asked = asking(ref, CODE, consent=to_move(registry, **wrong))
+        assert await refusal(client, asked) == "consent-text-is-stale"
+    assert await client.post(
+        "/internal/v1/proofs", asking(ref, CODE, consent=to_move(registry))
+    )
+
+
+async def test_a_minor_moves_with_a_guardian_alone(registry: Registry) -> None:  # R24
+    async with registry.client("login", actor_id="login-77") as login:
+        made = await registry.post(login, "/applicants", minor(77) | {"guardian_consent": GUARDIAN})
+    ref = made.json()["applicant_ref"]
+    seen = {
+        "method": "document",
+        "result": "matched",
+        "checked_at": registry.clock.now().isoformat(),
+    }
+    async with registry.client(OFFICER, actor_id="officer") as officer:
+        await registry.post(officer, f"/applicants/{ref}/verifications", seen)
+    client = inside(registry)
+    alone = asking(ref, CODE, consent=to_move(registry))
+    assert await refusal(client, alone) == "guardian-consent-is-missing"
+    together = asking(ref, CODE, consent=to_move(registry, guardian=True))
+    assert await client.post("/internal/v1/proofs", together)
 
 
 async def test_whoever_is_registered_here_is_told_to_merge(registry: Registry) -> None:  # S30, R39

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import secrets
@@ -73,6 +74,9 @@ async def test_an_application_is_refused_with_its_reason(cities: tuple[City, Cit
         ({"consent": {"expires_at": "2026-01-01T00:00:00Z"}}, 409, "consent-is-missing"),
         ({"consent": {"guardian": father}}, 409, "guardian-consent-is-missing"),
         ({"consent": {"kinds": []}}, 422, "field-is-wrong"),
+        # The dossier moves whole: a consent to a part of it is a consent to something else.
+        ({"consent": {"kinds": ["service", "star"]}}, 409, "consent-is-missing"),
+        ({"consent": {"kinds": ["service"]}}, 409, "consent-is-missing"),
         ({"epoch": 2}, 422, "field-is-wrong"),
     ]
     for changed, status, slug in cases:
@@ -81,6 +85,29 @@ async def test_an_application_is_refused_with_its_reason(cities: tuple[City, Cit
         assert (answer.status_code, problem["type"]) == (status, f"urn:jiexu:problem:{slug}")
         assert problem["detail"]
     assert await birch.rows("SELECT * FROM transfer") == []
+
+
+async def test_an_application_has_one_open_attempt(cities: tuple[City, City]) -> None:  # R29
+    amber, birch = cities
+    ref, subject = secrets.token_hex(16), secrets.token_hex(16)
+    amber.open_dossier(subject, 3)
+    answers = await asyncio.gather(
+        *(post(birch, "/transfers", ask(birch, ref), key=secrets.token_hex(8)) for _ in range(6))
+    )
+    refused = [each.json()["type"] for each in answers if each.status_code == 409]
+    assert sorted(each.status_code for each in answers) == [201, 409, 409, 409, 409, 409]
+    assert set(refused) == {"urn:jiexu:problem:transfer-is-open"}
+    rows = await birch.rows("SELECT 1 FROM transfer WHERE applicant_ref = $1", ref)
+    assert len(rows) == 1
+
+
+async def test_nobody_exports_the_dossier_of_another(cities: tuple[City, City]) -> None:
+    amber, _ = cities
+    subject = secrets.token_hex(16)
+    amber.open_dossier(subject, 2)
+    for role in ("county_reviewer", "station_worker", "node_operator", "auditor", "volunteer"):
+        answer = await get(amber, f"/exports/{subject}", roles=(role,), actor_id="someone")
+        assert answer.status_code in (403, 404), role
 
 
 async def test_registry_is_the_judge_of_the_person(cities: tuple[City, City]) -> None:  # S30
