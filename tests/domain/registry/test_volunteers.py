@@ -485,10 +485,11 @@ def test_she_gives_and_withdraws_a_consent_once() -> None:
         ),
         ({"actor": w.CITY}, no.NotFound()),
         (
-            {"consent": replace(TO_SCHOOL, receiver="school 13800138000")},
+            {"consent": replace(TO_SCHOOL, receiver="school-13800138000")},
             no.TextHoldsPersonalData("receiver"),
         ),
-        ({"consent": replace(TO_SCHOOL, receiver="  ")}, no.FieldIsWrong("receiver", "length")),
+        ({"consent": replace(TO_SCHOOL, receiver="  ")}, no.FieldIsWrong("receiver", "no_code")),
+        ({"consent": replace(TO_SCHOOL, receiver="裴植物")}, no.FieldIsWrong("receiver", "no_code")),
     ],
 )
 def test_a_consent_is_refused(changes: dict[str, Any], refusal: no.Rejection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from services.registry.domain import texts
@@ -37,7 +38,7 @@ from shared.clock import local_day
 from shared.messages import Event, Rejection
 
 CODE_LIFETIME = timedelta(days=7)
-MAX_RECEIVER = 100
+_RECEIVER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}", re.ASCII)
 
 Ruling = tuple[Event, ...] | Rejection
 
@@ -50,10 +51,10 @@ def give_consent(state: Volunteer | None, command: GiveConsent) -> Ruling:
     asked = command.consent
     if (no := judge(asked, command.rules, asked.purpose)) is not None:
         return no
-    # It goes out in a public event.
+    # It goes out in a public event: a code or an id, so that no name can stand in it.
     if asked.receiver is not None:
-        if (reason := texts.fault(asked.receiver, MAX_RECEIVER)) is not None:
-            return FieldIsWrong("receiver", reason)
+        if not _RECEIVER.fullmatch(asked.receiver):
+            return FieldIsWrong("receiver", "no_code")
         if texts.holds_personal_data(asked.receiver):
             return TextHoldsPersonalData("receiver")
     day = local_day(command.at)
