@@ -91,9 +91,17 @@ def stop(node: Node, timeout_seconds: float = DOWN_TIMEOUT_SECONDS) -> bool:
     """Ask the supervisor to stop and wait until it has. False: none ran."""
     if not is_held(node):
         return False
-    process_id = json.loads((node.run / "state.json").read_text("utf-8"))["pid"]
-    os.kill(process_id, signal.SIGTERM)
     deadline = time.monotonic() + timeout_seconds
+    path = node.run / "state.json"
+    # A supervisor that has just begun holds its lock before it writes who it is.
+    while is_held(node) and not path.exists():
+        if time.monotonic() > deadline:
+            raise NodeDidNotStop(f"node {node.code} is starting and does not say who it is")
+        time.sleep(_POLL_SECONDS)
+    if not is_held(node):
+        return False
+    process_id = json.loads(path.read_text("utf-8"))["pid"]
+    os.kill(process_id, signal.SIGTERM)
     while is_held(node):
         if time.monotonic() > deadline:
             raise NodeDidNotStop(f"node {node.code} (process {process_id}) still runs")

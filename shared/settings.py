@@ -95,7 +95,7 @@ class ServiceSettings(BaseSettings):
     # A working calendar newer than the packaged one.
     calendar: ExistingFile | None = None
     topic_replication: Annotated[int, Field(ge=1, le=9)] = 1
-    # The group's view of a dead reader; short in tests that kill (architecture.md 8).
+    # The group's view of a dead reader; short in tests that kill.
     kafka_session_timeout_seconds: Annotated[int, Field(ge=6, le=300)] = 10
     # The acr values that count as a strong login.
     strong_acr: Listed = ("strong",)

@@ -19,7 +19,7 @@ from shared.messages import Unavailable, Unreadable
 REDACTED: Final = "[redacted]"
 MAX_TEXT_CHARACTERS: Final = 500
 MAX_FRAMES: Final = 12
-# One outage of the broker wrote 2,000 lines from its clients (architecture.md 8).
+# One outage of the broker wrote 2,000 lines from its clients.
 CLIENT_LINES_PER_MINUTE: Final = 20
 
 # Members that hold a person's or a secret's value, whatever it looks like.

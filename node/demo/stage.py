@@ -21,7 +21,8 @@ from node.terminal import Failure, out, say
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
-WAIT_SECONDS = 60.0
+# A step takes a second or two; on a machine that does much else, many times that.
+WAIT_SECONDS = 180.0
 # No event for so long: what a step set off has flowed.
 QUIET_SECONDS = 0.6
 SHOWN_EVENTS = 10

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from node.sheets.tables import Cell
@@ -91,11 +91,10 @@ def decimal(field: str, cell: Cell) -> str | None:
         return plain(_decimal(cell))
     said = re.sub(r"(小时|时|h|hours?|分钟|分|min|minutes?)$", "",
                   unicodedata.normalize("NFKC", cell).strip().lower()).strip()
-    try:
-        value = Decimal(said)
-    except InvalidOperation:
-        raise CellIsWrong(field, "not_a_number") from None
-    if not value.is_finite() or abs(value) >= Decimal(10) ** 9:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?|\.[0-9]+", said, re.ASCII):
+        raise CellIsWrong(field, "not_a_number")
+    value = Decimal(said)
+    if value >= Decimal(10) ** 9:
         raise CellIsWrong(field, "not_a_number")
     return plain(value)
 

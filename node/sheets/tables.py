@@ -14,7 +14,7 @@ import python_calamine
 
 Cell = str | int | float | bool | date | datetime | time | timedelta | None
 
-# domain.md 1.2: school imports have up to 100,000 rows; beyond this a sheet is split by hand.
+# domain.md 1: school imports have up to 100,000 rows; beyond this a sheet is split by hand.
 MAX_ROWS = 200_000
 MAX_FILE_BYTES = 64 * 1024 * 1024
 ENCODINGS = ("utf-8-sig", "gb18030")

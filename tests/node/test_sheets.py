@@ -285,3 +285,10 @@ def test_a_broken_workbook_is_refused(tmp_path: Path) -> None:
     (tmp_path / "hours.xlsx").write_bytes(b"PK\x03\x04 broken")
     with pytest.raises(SheetIsUnreadable):
         tables.read(tmp_path / "hours.xlsx")
+
+
+@pytest.mark.parametrize("said", ["1e2", "1_0", "+2", "-2", "٢", "2.", "inf", "nan", "1,5"])
+def test_a_figure_is_digits_and_one_point_at_most(said: str) -> None:  # R1
+    with pytest.raises(cells.CellIsWrong) as wrong:
+        cells.decimal("hours", said)
+    assert wrong.value.rule == "not_a_number"

@@ -1,4 +1,4 @@
-"""What does this service know of organisations and policies? Its own copies (architecture.md 10).
+"""What does this service know of organisations and policies? Its own copies (architecture.md 1).
 
 A copy is fed by registry's topics. What it says when a command is judged holds: a sanction heard
 later undoes nothing, a policy version is chosen by the day of the fact.

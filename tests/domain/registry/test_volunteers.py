@@ -489,7 +489,10 @@ def test_she_gives_and_withdraws_a_consent_once() -> None:
             no.TextHoldsPersonalData("receiver"),
         ),
         ({"consent": replace(TO_SCHOOL, receiver="  ")}, no.FieldIsWrong("receiver", "no_code")),
-        ({"consent": replace(TO_SCHOOL, receiver="裴植物")}, no.FieldIsWrong("receiver", "no_code")),
+        (
+            {"consent": replace(TO_SCHOOL, receiver="裴植物")},
+            no.FieldIsWrong("receiver", "no_code"),
+        ),
     ],
 )
 def test_a_consent_is_refused(changes: dict[str, Any], refusal: no.Rejection) -> None:
