@@ -18,6 +18,7 @@ from services.registry.edge import api_examples as examples
 from services.registry.edge import shelf
 from services.registry.edge.desk import Desk, refused
 from services.registry.edge.policy_models import judge
+from services.registry.edge.presenting import slice_of
 from services.registry.edge.reach import policy
 from services.registry.edge.shapes import wire
 from shared.auth import public, require
@@ -25,7 +26,7 @@ from shared.clock import wire_exact
 from shared.ledger import Answer, Decided
 from shared.messages import Actor
 from shared.problems import not_found
-from shared.requests import CommandContext, command, submit
+from shared.requests import CommandContext, Page, command, page, submit
 
 PolicyId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{1,63}$", examples=["cn-default"])]
 ProposalId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=[examples.CONSENT])]
@@ -96,6 +97,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/policies", responses=examples.POLICIES)
     async def in_force(
         _: Annotated[Any, Depends(public())],
+        asked: Annotated[Page, Depends(page)],
         on: Annotated[date | None, Query(description="哪一天 · the day; today by default")] = None,
         region: Annotated[str | None, Query(pattern=r"^[0-9]{6}$")] = None,
         kind: PolicyKind | None = None,
@@ -105,7 +107,7 @@ def router(desk: Desk) -> APIRouter:
         async with desk.database.reading() as connection:
             held = await shelf.held(connection, kinds, on or desk.today(), region or desk.node)
         # One item a policy id: a city has dozens. The documents are read one by one.
-        return {"items": [_held(each) for each in held], "next": None}
+        return slice_of(held, asked, _held)
 
     @routes.get("/policies/{policy_id}/versions/{version}", responses=examples.POLICY)
     async def version(

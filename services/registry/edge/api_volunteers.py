@@ -126,22 +126,25 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get("/volunteers/me/consents", responses=examples.CONSENTS)
     async def my_consents(
-        actor: Annotated[Actor, Depends(require("volunteer"))], in_force: bool = True
+        actor: Annotated[Actor, Depends(require("volunteer"))],
+        asked: Annotated[Page, Depends(page)],
+        in_force: bool = True,
     ) -> dict[str, Any]:
         """我的同意 · my consents, those in force or all."""
         known = registration(await own(desk, actor))
         today = desk.today()
         held = () if known is None else known.consents
         listed = [each for each in held if not in_force or each.holds_on(today)]
-        # At most a hundred stand in the state: one page.
-        return {"items": [presenting.consent(each) for each in listed], "next": None}
+        return presenting.slice_of(listed, asked, presenting.consent)
 
     @routes.get("/volunteers/me/transfers", responses=examples.TRANSFERS)
     async def my_transfers(
         actor: Annotated[Actor, Depends(require("volunteer"))],
+        asked: Annotated[Page, Depends(page)],
     ) -> dict[str, Any]:
         """我的转移 · transfers of my dossier, by the highest stage heard of."""
-        return {"items": await transfers_of(desk, _SEEN, str(actor.subject_id)), "next": None}
+        seen = await transfers_of(desk, _SEEN, str(actor.subject_id))
+        return presenting.slice_of(seen, asked, lambda each: each)
 
     @routes.post("/volunteers/me/consents", status_code=201, responses=examples.CONSENT_GIVEN)
     async def give_consent(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from services.registry.domain.applicants.state import (
     Applicant,
@@ -15,6 +16,10 @@ from services.registry.domain.applicants.state import (
 from services.registry.domain.consents import Consent
 from services.registry.domain.volunteers.state import Departed, Registered, Volunteer
 from shared.clock import wire_exact
+from shared.problems import field_is_wrong
+from shared.requests import Page, page_of
+
+T = TypeVar("T")
 
 # protocol.md 12.
 WORDS: Final[dict[str, tuple[str, str]]] = {
@@ -112,3 +117,13 @@ def transfer(seen: TransferSeen, now: datetime) -> dict[str, Any]:
         "class": seen.refusal_class,
         "code": seen.code,
     }
+
+
+def slice_of(rows: Sequence[T], asked: Page, item: Callable[[T], Any]) -> dict[str, Any]:
+    """A page of a list that is short by its nature and read whole; the cursor is a place in it."""
+    after = (0,) if asked.after is None else asked.after
+    if len(after) != 1 or not isinstance(after[0], int) or after[0] < 0:
+        raise field_is_wrong("after", "not_a_cursor")
+    first = after[0]
+    places = list(enumerate(rows, start=1))[first : first + asked.fetch]
+    return page_of(places, asked, lambda each: item(each[1]), lambda each: (each[0],))

@@ -265,3 +265,20 @@ async def test_a_consent_is_given_and_withdrawn_once(registry: Registry) -> None
     assert slug(nobody) == "not-found"
     assert (len(held), len(all_)) == (1, 2)
     assert len(await registry.events("consent-withdrawn")) == 1
+
+
+async def test_policies_come_page_by_page(registry: Registry) -> None:
+    async with registry.client("login") as anybody:
+        whole = (await anybody.get("/policies")).json()["items"]
+        read: list[dict[str, Any]] = []
+        after = ""
+        while True:
+            answer = (await anybody.get(f"/policies?limit=2{after}")).json()
+            assert len(answer["items"]) <= 2
+            read += answer["items"]
+            if answer["next"] is None:
+                break
+            after = f"&after={answer['next']}"
+        assert read == whole and len(whole) > 2
+        for wrong in ("&after=garbage", "&limit=0", "&limit=201"):
+            assert (await anybody.get(f"/policies?a=1{wrong}")).status_code == 422
