@@ -310,10 +310,10 @@ class Core:
             self.metrics.passed(source.topic, outcome, count)
         self.parked_rows += ended["parked"]
         self._dead_letters += settlement.dead
-        if any(one.due == "now" for one in todo.parked):
-            self.wake.set()
         for one in todo.parked:
-            if one.due == "later" and settlement.draining is None:
+            if one.due == "now":
+                self.wake.set()
+            elif one.due == "later" and settlement.draining is None:
                 self.log.warning("a key is parked", topic=source.topic, reason=one.reason,
                                  position=one.raw.position)
         for letter in todo.dead if settlement.dead else ():
@@ -322,11 +322,15 @@ class Core:
         if settlement.refused and source.expects_success:
             self.log.error("a rule refused a fact", topic=source.topic, facts=settlement.refused)
 
-    async def wait_out(self, what: str, problem: Unavailable, pause: float) -> float:
-        """Waits a while, not ready; returns the next pause in seconds."""
+    def away(self, what: str, problem: Exception) -> None:
+        """Not ready because of this; told once, however long it lasts."""
         if what not in self.troubles:
-            self.log.warning("the reader waits", what=what, reason=str(problem))
-        self.troubles[what] = str(problem)
+            self.log.warning("the reader waits", what=what, exc_info=problem)
+        self.troubles[what] = f"{what}: {problem}"
+
+    async def wait_out(self, what: str, problem: Unavailable, pause: float) -> float:
+        """Not ready for a while; returns the next pause in seconds."""
+        self.away(what, problem)
         await asyncio.sleep(pause)
         return min(pause * 2, self.limits.outage_pause_seconds)
 

@@ -51,7 +51,7 @@ class LogView:
         found: dict[str, tuple[str, int]] = {}
         for name, promise in asked.items():
             try:
-                topic = await asyncio.wrap_future(promise)
+                topic = await _within(promise)
             except KafkaException as problem:
                 if problem.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
                     continue
@@ -95,10 +95,19 @@ class LogView:
         found: dict[Place, int] = {}
         for partition, promise in promises.items():
             try:
-                found[asked[partition]] = (await asyncio.wrap_future(promise)).offset
+                found[asked[partition]] = (await _within(promise)).offset
             except KafkaException as problem:
                 raise _away(problem) from problem
         return found
+
+
+async def _within(promise: Any) -> Any:
+    """The client's own timeout, and a second one: whoever asks here holds a partition up."""
+    try:
+        async with asyncio.timeout(2 * REQUEST_SECONDS):
+            return await asyncio.wrap_future(promise)
+    except TimeoutError:
+        raise Unavailable("the broker does not say") from None
 
 
 def _away(problem: KafkaException) -> Unavailable:

@@ -144,16 +144,17 @@ class Reader:
             from shared.faust_reader import run_faust as run
         else:
             from shared.loop_reader import run_loop as run
+        topics = {source.topic for source in sources}
         while not self._stop.is_set():
             try:
+                # A client that finds no broker at its start leaves much behind.
+                await self.core.log_view.partitions(topics)
                 await run(self.core, sources, group, self._stop)
             except Exception as problem:
                 if not is_broker_trouble(problem):
                     raise
-                self.core.troubles["broker"] = f"it is away ({type(problem).__name__})"
-                self.core.log.warning("the reader waits", what=group, exc_info=problem)
+                self.core.away("broker", problem)
                 await self._pause(RESTART_SECONDS)
-            topics = {source.topic for source in sources}
             self.core.give_up([place for place in self.core.held if place[0] in topics])
 
     async def _until_read(self, first: Sequence[Source]) -> bool:
@@ -171,7 +172,7 @@ class Reader:
                     self.core.troubles.pop("first sources", None)
                     return True
             except Unavailable as problem:
-                self.core.troubles["first sources"] = str(problem)
+                self.core.away("first sources", problem)
             await self._pause(0.1)
         return not self._stop.is_set()
 
@@ -199,10 +200,13 @@ class Reader:
             try:
                 found = await core.log_view.partitions([s.topic for s in self._sources])
                 ends = await core.log_view.ends(found)
-                await self._tell_lag(ends)
                 core.troubles.pop("broker", None)
             except Unavailable as problem:
-                core.troubles["broker"] = str(problem)
+                core.away("broker", problem)
+            else:
+                # Without a database the lag stays what it was; others tell that it is away.
+                with contextlib.suppress(Unavailable):
+                    await self._tell_lag(ends)
             self._metrics.ready(not self.why_not_ready())
             await asyncio.sleep(core.limits.look_seconds)
 
@@ -223,6 +227,6 @@ class Reader:
 def is_broker_trouble(problem: Exception) -> bool:
     """Whether an adapter's end is the broker's doing, to be waited for."""
     names = {base.__module__.partition(".")[0] for base in type(problem).__mro__}
-    return isinstance(problem, OSError | TimeoutError) or bool(
+    return isinstance(problem, OSError | TimeoutError | Unavailable) or bool(
         names & {"aiokafka", "cimpl", "confluent_kafka"}
     )

@@ -65,10 +65,10 @@ class Load:
 
 
 @asynccontextmanager
-async def under_load(url: str, per_second: float) -> AsyncIterator[Load]:
-    """The service ``source`` takes additions while the block runs."""
+async def under_load(url: str, per_second: float, already: int = 0) -> AsyncIterator[Load]:
+    """The service ``source`` takes additions while the block runs, after those it has already."""
     async with running_counter(url, "source") as (_, ledger):
-        load = Load(ledger, per_second)
+        load = Load(ledger, per_second, already)
         running = asyncio.ensure_future(load.run())
         try:
             yield load
@@ -244,6 +244,17 @@ async def test_f10_f23_broker_and_database_go_and_come_back_under_load(tmp_path:
                 "agents need no broker to stop", seconds=20,
             )
             assert [processes[adapter].exit_code for adapter in ADAPTERS] == [0, 0]
+            for adapter in ADAPTERS:
+                processes.restart(adapter)
+            await eventually(
+                lambda: all("the reader waits" in processes[a].log_tail(200) for a in ADAPTERS),
+                "agents that start without a broker wait for it", seconds=30,
+            )
+            await asyncio.to_thread(broker.start)
+            async with under_load(server.url, per_second=100, already=load.accepted) as load:
+                await goes_on()
+            await nothing_lost_nothing_doubled(server.url, load.accepted)
+            processes.assert_alive()
     finally:
         broker.stop()
         server.stop()
