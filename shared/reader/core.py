@@ -245,7 +245,7 @@ class Core:
             owner=self._owner,
             source=source,
             plan=todo,
-            expected={partition: at.next_offset for partition, at in stood.items()},
+            expected={n: at.next_offset for n, at in stood.items()},
             now=self._clock.now(),
             draining=draining,
         )
@@ -288,8 +288,7 @@ class Core:
     ) -> None:
         """A record beyond the next one was passed over by the client: join again, read it.
 
-        Where it is missing a second time, those offsets hold no records (a log may skip offsets);
-        a lost event would still show as a gap in its key's sequence.
+        Missing a second time: those offsets hold no records, as a log may have it.
         """
         for partition, at in stood.items():
             first = min(raw.offset for raw in batch if raw.partition == partition)
@@ -348,8 +347,7 @@ class Core:
             elif self.parked_rows >= self.limits.parked_rows:
                 why = f"{self.parked_rows} messages are parked; no more are read meanwhile"
             elif self._dead_letters >= self.limits.dead_letters:
-                why = (f"{self._dead_letters} messages could not be read since the start: "
-                       "mend their source, start again")
+                why = f"{self._dead_letters} messages could not be read: mend their source, restart"
             else:
                 self.troubles.pop("stopped", None)
                 return
