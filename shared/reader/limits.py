@@ -30,6 +30,8 @@ class Limits:
     # How often the broker is asked for its topics and the ends of their logs (lag, topics that
     # are provisioned after we started, and whether it is there).
     look_seconds: float = 5.0
+    # So long may a client deliver nothing, though there is more and nothing hinders it.
+    stall_seconds: float = 30.0
     # A killed member's partitions move after it; the group is told of us three times meanwhile.
     session_timeout_seconds: float = 10.0
     heartbeat_seconds: float = 2.0

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from shared.reader.limits import Limits
 from shared.reader.log_view import LogView
 from shared.reader.metrics import ReaderMetrics
 from shared.reader.plan import Source
+from shared.reader.stalls import Stalls
 from shared.telemetry import Metrics
 
 RESTART_SECONDS = 1.0
@@ -72,6 +74,7 @@ class Reader:
         self._sources = tuple(sources)
         self._metrics = ReaderMetrics(metrics)
         self._started = False
+        self._stalls = Stalls((limits or Limits()).stall_seconds)
         self._stop = asyncio.Event()
         self.core = Core(
             service=service,
@@ -215,9 +218,19 @@ class Reader:
             numbers = [partition for name, partition in ends if name == topic]
             async with store.reading(self.core.database) as connection:
                 stood = await store.progress(connection, topic, numbers)
-            self._metrics.lag(topic, sum(
-                max(0, ends[topic, n] - (stood[n].next_offset if n in stood else 0))
-                for n in numbers))
+            at = {n: stood[n].next_offset if n in stood else 0 for n in numbers}
+            self._metrics.lag(topic, sum(max(0, ends[topic, n] - at[n]) for n in numbers))
+            self._look_for_a_stall(topic, [(n, at[n], ends[topic, n]) for n in numbers])
+
+    def _look_for_a_stall(self, topic: str, stood: Sequence[tuple[int, int, int]]) -> None:
+        """A client that delivers nothing, for no reason that we know of, joins its group again."""
+        core = self.core
+        ours = tuple((n, at, end) for n, at, end in stood if (topic, n) in core.held)
+        waits = core.locks[topic].locked() or bool(core.troubles)
+        behind = any(at < end for _, at, end in ours) and not waits
+        where = tuple((n, at) for n, at, _ in ours)
+        if self._stalls.stands(topic, where, behind, time.monotonic()):
+            core.leave(topic, "its client delivers nothing")
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -15,7 +15,7 @@ from shared.envelope import full_name
 from shared.messages import Command, Message
 from shared.reader import Raw, Source, redrive
 from shared.reader.store import reading
-from tests.broker.reader.conftest import World
+from tests.broker.reader.conftest import LIMITS, World
 from tests.support.counter import GROUPS, TOTALS, react_by_adding
 from tests.support.infrastructure import eventually
 from tests.support.reading import (
@@ -214,6 +214,26 @@ async def test_a_topic_made_anew_is_read_again_and_harms_nothing(world: World): 
     async with world.reading():
         await all_added(world.url, 6)
     assert await totals(world.url) == {"a": 6}
+
+
+async def test_a_client_that_delivers_nothing_joins_again_by_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    """What was taken off on its way never comes; the reader notices that it stands still."""
+    limits = replace(LIMITS, stall_seconds=1.0)
+    async with world.reading(limits=limits) as reader:
+        publish(world.bootstrap, world.node, [added("a", 1)])
+        await all_added(world.url, 1)
+        handle = reader.core.handle
+
+        async def mislay(batch):
+            monkeypatch.setattr(reader.core, "handle", handle)
+            return True
+
+        monkeypatch.setattr(reader.core, "handle", mislay)
+        publish(world.bootstrap, world.node, [added("a", 2)])
+        await all_added(world.url, 2)
+    assert await totals(world.url) == {"a": 2}
 
 
 async def test_first_sources_are_read_to_their_end_before_the_others_join(world: World):

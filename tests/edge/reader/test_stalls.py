@@ -1,0 +1,26 @@
+"""When is a client that says nothing taken for stuck?"""
+
+from __future__ import annotations
+
+from shared.reader.stalls import Stalls
+
+
+def test_standing_still_with_more_to_read_is_a_stall_once_the_time_is_over():
+    stalls = Stalls(30)
+    assert [stalls.stands("t", 5, True, now) for now in (0, 10, 29, 30, 31, 59, 60)] == [
+        False, False, False, True, False, False, True]
+
+
+def test_going_on_or_having_read_all_is_none():
+    stalls = Stalls(30)
+    assert not any(stalls.stands("t", now, True, now) for now in range(0, 200, 10))
+    assert not any(stalls.stands("u", 5, False, now) for now in range(0, 200, 10))
+    assert not stalls.stands("u", 5, True, 200), "the time begins when there is more"
+
+
+def test_topics_are_told_apart():
+    stalls = Stalls(30)
+    assert not stalls.stands("t", 5, True, 0)
+    assert not stalls.stands("u", 5, True, 29)
+    assert stalls.stands("t", 5, True, 30)
+    assert not stalls.stands("u", 5, True, 31)
