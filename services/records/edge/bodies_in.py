@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.records.domain.dossiers import commands as c
+from shared.requests.values import Day, Instant
 
 Ref = Annotated[str, Field(min_length=1, max_length=80)]
 Label = Annotated[str, Field(min_length=1, max_length=40)]
@@ -46,10 +46,10 @@ class ServiceIn(Body):
     field_code: Label | None = Field(default=None, examples=["community_affairs"])
     programme: Name | None = None
     place: PlaceIn
-    started_at: AwareDatetime | None = Field(default=None, examples=["2026-03-07T01:00:00Z"])
-    ended_at: AwareDatetime | None = Field(default=None, examples=["2026-03-07T03:30:00Z"])
+    started_at: Instant | None = Field(default=None, examples=["2026-03-07T01:00:00Z"])
+    ended_at: Instant | None = Field(default=None, examples=["2026-03-07T03:30:00Z"])
     break_minutes: Minutes = 0
-    occurred_on: date | None = None
+    occurred_on: Day | None = None
     minutes: Minutes | None = None
     distinct: Annotated[int, Field(ge=1, le=99, strict=True)] = 1
     content: str | None = Field(default=None, max_length=200, examples=["清理社区绿地和楼道"])
@@ -92,7 +92,7 @@ class TrainingIn(Body):
     held_by: Name = Field(examples=["区红十字会"])
     content: str | None = Field(default=None, max_length=200)
     qualification: Label | None = None
-    occurred_on: date = Field(examples=["2026-03-07"])
+    occurred_on: Day = Field(examples=["2026-03-07"])
     minutes: Minutes = Field(examples=[180])
     distinct: Annotated[int, Field(ge=1, le=99, strict=True)] = 1
     source: SourceIn | None = None

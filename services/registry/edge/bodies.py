@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.registry.domain import names
 from services.registry.domain.consents import ConsentAsked
 from services.registry.domain.documents import Document, DocumentType
 from services.registry.domain.people import Contact, Guardian, GuardianConsent, Person, Sex
 from services.registry.domain.volunteers.events import CheckResult, Level, Method
+from shared.requests.values import Day, Instant, Whole
 
 # Longer than any of 1–50 code points that is written with combining marks.
 LongName = Annotated[str, Field(max_length=400)]
@@ -57,7 +57,7 @@ class ConsentBody(Body):
     """Consent to registration: which text, in which version, how it was given."""
 
     text_id: Ref
-    text_version: Annotated[int, Field(ge=1, le=100_000)]
+    text_version: Annotated[Whole, Field(ge=1, le=100_000)]
     channel: Word = "web"
     manner: Word = "electronic"
 
@@ -97,7 +97,7 @@ class PersonBody(Body):
 
     name: LongName
     sex: Sex
-    birth_date: date
+    birth_date: Day
     documents: Annotated[list[DocumentBody], Field(min_length=1, max_length=5)]
     contact: ContactBody = ContactBody()
     residence_region: Region
@@ -182,7 +182,7 @@ class VerificationBody(Body):
     level: Level | None = None
     method: Method
     result: CheckResult
-    checked_at: AwareDatetime
+    checked_at: Instant
 
 
 class GiveConsentBody(ConsentBody):
@@ -206,7 +206,7 @@ class GiveConsentBody(ConsentBody):
     purpose: Word
     receiver: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     data_kinds: Annotated[list[Word], Field(min_length=1, max_length=50)]
-    expires_on: date | None = None
+    expires_on: Day | None = None
 
     def asked(self) -> ConsentAsked:
         return ConsentAsked(
@@ -232,7 +232,7 @@ class HoldBody(Body):
     )
 
     authority: Short
-    until: date
+    until: Day
     decision_id: Annotated[str, Field(max_length=100)]
 
 

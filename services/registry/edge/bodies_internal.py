@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.registry.edge.bodies import Body, City
+from shared.requests.values import Day, Instant
 
 
 class SoughtPerson(Body):
@@ -19,7 +19,7 @@ class SoughtPerson(Body):
     type: Annotated[str, Field(max_length=1000)] = "resident_id"
     number: Annotated[str, Field(max_length=1000)]
     name: Annotated[str, Field(max_length=1000)] | None = None
-    started_on: date
+    started_on: Day
     country: Annotated[str, Field(max_length=1000)] | None = None
 
 
@@ -34,7 +34,7 @@ class TransferConsent(Body):
 
     text_id: Annotated[str, Field(max_length=100)]
     text_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    given_at: AwareDatetime
+    given_at: Instant
     guardian: bool
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
@@ -10,6 +9,7 @@ from pydantic import ConfigDict, Field
 from services.registry.domain.organisations.commands import DirectCategory, Responsible
 from services.registry.domain.organisations.events import Kind, SanctionKind
 from services.registry.edge.bodies import Body, ContactBody, Free, LongName, Ref, Region, Short
+from shared.requests.values import Day
 
 
 class ResponsibleBody(Body):
@@ -25,7 +25,7 @@ class BodyOfOrganisation(Body):
     kind: Kind
     seat_region: Region
     scope: Free
-    established_on: date
+    established_on: Day
     charity: bool = False
     responsible_person: ResponsibleBody | None = None
 
@@ -100,8 +100,8 @@ class SanctionBody(Body):
     )
 
     kind: SanctionKind
-    begins: Annotated[date, Field(alias="from")]
-    until: date | None = None
+    begins: Annotated[Day, Field(alias="from")]
+    until: Day | None = None
     law_article: Annotated[str, Field(min_length=1, max_length=200)]
     decision_id: Annotated[str, Field(max_length=200)]
     public: bool
