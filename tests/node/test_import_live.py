@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,7 +17,7 @@ import openpyxl
 import pytest
 
 from node import importing
-from node.client import Api
+from node.client import Api, ServiceRefused
 from node.demo import people as cast
 from node.demo.cities import City, make
 from node.demo.people import Person
@@ -76,9 +77,25 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         subjects = [city.api("registry", f"login-{number}", ["login"]).post(
             "/volunteers", person.body(REGION, consent))["subject_id"]
             for number, person in enumerate(people)]
+        for subject in subjects:
+            opened(city, subject)
         yield Town(city, organisation, people, subjects, today)
     finally:
         city.stop()
+
+
+def opened(city: City, subject: str, seconds: float = 90.0) -> None:
+    """Records has heard of her: until then a dry run would say "again"."""
+    herself = city.api("records", f"self-{subject}", ["volunteer"], subject_id=subject)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            herself.get("/dossier")
+            return
+        except ServiceRefused as refused:
+            if refused.status != 404 or time.monotonic() > deadline:
+                raise AssertionError(f"no dossier for {subject} in {seconds:g} s") from refused
+        time.sleep(0.1)
 
 
 def xlsx(path: Path, *rows: tuple[object, ...], headers: tuple[str, ...] = HEADERS) -> Path:
