@@ -65,9 +65,10 @@ BUILDERS = _words(
 )
 BARE_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "manager", "base"})
 MAX_LINES = 400
-# A machine's own paths, a neighbouring folder that the reader has not, hosts of registries.
+# A machine's own paths, a neighbouring folder that the reader has not, hosts of registries. Spelt
+# so that no pattern finds itself: then no file needs to be excused, this one neither.
 FORBIDDEN = re.compile(
-    r"(?<![\w.])/work/|/tmp/dev|\.\./shared|/root/|/home/\w+/"
+    r"(?<![\w.])/wor[k]/|/tmp/de[v]|\.\./share[d]|/roo[t]/|/hom[e]/\w+/"
     r"|pypi\.org|pythonhosted\.org|(?:repo1?\.)?maven\.(?:org|apache)|npmjs\.(?:org|com)"
     r"|crates\.io|proxy\.golang"
 )
@@ -322,8 +323,7 @@ def forbidden_words(root: Path) -> list[str]:
     wrong = []
     for path in files(root):
         relative = path.relative_to(root)
-        # This file and its test name what they forbid.
-        if relative.name in ("house.py", "test_house.py") or path.suffix.lstrip(".") not in TEXT:
+        if path.suffix.lstrip(".") not in TEXT:
             continue
         for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
             found = FORBIDDEN.search(line)
