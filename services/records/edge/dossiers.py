@@ -129,14 +129,6 @@ class DossierPart:
                     need.staged.add(log_id)
                 need.whole |= isinstance(view.row, Adopted)
 
-    async def load(
-        self,
-        connection: Connection,
-        commands: Sequence[Command],
-        rows: Mapping[Target, Mapping[str, Any] | None],
-    ) -> Mapping[Target, Any]:
-        raise NotImplementedError("dossiers are loaded by load_dossiers, all needs together")
-
     def decide(self, states: tuple[Any, ...], command: Any) -> tuple[Event, ...] | Rejection:
         return decide_dossier(states[0], command, self._city, *states[1:])
 

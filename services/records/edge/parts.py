@@ -29,15 +29,6 @@ class Part(Protocol):
         """By subject: what the command reads of dossiers."""
         ...
 
-    async def load(
-        self,
-        connection: Connection,
-        commands: Sequence[Command],
-        rows: Mapping[Target, Mapping[str, Any] | None],
-    ) -> Mapping[Target, Any]:
-        """The states of this part's targets alone."""
-        ...
-
     def decide(self, states: tuple[Any, ...], command: Any) -> tuple[Event, ...] | Rejection: ...
 
     def belongs(self, event: Any) -> tuple[Target, ...]: ...
@@ -51,3 +42,16 @@ class Part(Protocol):
     def jobs(self, decided: Decided) -> tuple[Schedule | Cancel, ...]: ...
 
     async def save(self, connection: Connection, decided: Sequence[Decided]) -> None: ...
+
+
+class LoadedAlone(Part, Protocol):
+    """A part whose states are read without a look at others; dossiers are read last, by needs."""
+
+    async def load(
+        self,
+        connection: Connection,
+        commands: Sequence[Command],
+        rows: Mapping[Target, Mapping[str, Any] | None],
+    ) -> Mapping[Target, Any]:
+        """The states of this part's targets alone."""
+        ...

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.records.edge.dossiers import DossierPart
-from services.records.edge.parts import Part
+from services.records.edge.parts import LoadedAlone, Part
 from services.records.edge.rows import dossier_row
 from services.records.edge.window import Need, load_dossiers
 from shared.ledger import Cancel, Decided, Reach, Schedule, Target
@@ -18,8 +18,9 @@ from shared.postgres import Connection
 class RecordsDomain:
     """This service's side of the ledger; see ``shared.ledger.Domain``."""
 
-    def __init__(self, dossiers: DossierPart, *others: Part) -> None:
+    def __init__(self, dossiers: DossierPart, *others: LoadedAlone) -> None:
         self._dossiers = dossiers
+        self._others = others
         self._parts: tuple[Part, ...] = (dossiers, *others)
         self._by_command = {each: part for part in self._parts for each in part.commands}
         self._by_event = {each: part for part in self._parts for each in part.events}
@@ -35,9 +36,9 @@ class RecordsDomain:
         rows: Mapping[Target, Mapping[str, Any] | None],
     ) -> Mapping[Target, Any]:
         states: dict[Target, Any] = {}
-        for part in self._parts:
+        for part in self._others:
             mine = {target: row for target, row in rows.items() if target.kind == part.kind}
-            if mine and part is not self._dossiers:
+            if mine:
                 states.update(await part.load(connection, commands, mine))
         needs: dict[str, Need] = defaultdict(Need)
         for command in commands:
