@@ -8,6 +8,8 @@ STAMP := $(VENV)/installed-$(shell cat requirements/dev.txt pyproject.toml | cks
 JUNIT ?=
 # make test ONLY=tests/domain: a part of the tests.
 ONLY ?= tests
+# Tests mostly wait, for brokers and databases of their own: three at a time on two cores.
+WORKERS ?= 3
 # make demo EXIT=1: stop after the story.
 EXIT ?=
 
@@ -35,7 +37,7 @@ demo: setup ## 两座城市的故事;EXIT=1 讲完即停 · two cities, one volu
 test: setup ## 提交前须全部通过 · everything a commit must pass
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q $(if $(JUNIT),--junitxml=$(JUNIT)) $(ONLY)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(if $(JUNIT),--junitxml=$(JUNIT)) $(ONLY)
 
 check: setup ## 只做静态检查 · the static checks alone
 	$(BIN)/ruff check .

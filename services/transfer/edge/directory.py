@@ -77,6 +77,8 @@ class DirectoryFile:
         self._journal = journal
         self._held: Held | None = None
         self._reported: tuple[str, str] | None = None
+        # One load at a time: an older file that was read earlier may not be taken later.
+        self._loading = asyncio.Lock()
 
     @property
     def held(self) -> Held:
@@ -91,6 +93,10 @@ class DirectoryFile:
 
     async def load(self) -> Directory:
         """Takes the file, or raises ``DirectoryIsWrong``."""
+        async with self._loading:
+            return await self._load()
+
+    async def _load(self) -> Directory:
         raw = await asyncio.to_thread(self._read)
         etag = sha256(raw).hexdigest()
         if self._held is not None and self._held.etag == etag:

@@ -77,7 +77,16 @@ def test_members_above_the_surrogates_are_sorted_by_utf16() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [1.5, MAX_INTEGER + 1, -MAX_INTEGER - 1, {1: 2}, {"a": b""}, "\ud800", {"\udfff": 1}, object()],
+    [
+        1.5,
+        MAX_INTEGER + 1,
+        -MAX_INTEGER - 1,
+        {1: 2},
+        {"a": b""},
+        "\ud800",
+        {"\udfff": 1},
+        pytest.param(object(), id="an object"),
+    ],
     ids=repr,
 )
 def test_a_value_without_a_canonical_form_is_refused(value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -187,3 +188,29 @@ def test_a_city_twice_is_no_directory() -> None:
     file["body"]["nodes"].append(file["body"]["nodes"][0])
     with pytest.raises(Unreadable, match="twice"):
         read_directory(file)
+
+
+async def test_two_loads_at_once_never_take_the_older_file(
+    held: DirectoryFile, ports: MemoryPorts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # F44
+    await held.load()
+    put(tmp_path, 8)
+    slowly, waits = asyncio.Event(), asyncio.Event()
+    highest = ports.highest
+
+    async def slow() -> int:
+        known = await highest()
+        waits.set()
+        await slowly.wait()
+        return known
+
+    monkeypatch.setattr(ports, "highest", slow)
+    older = asyncio.create_task(held.load())
+    await waits.wait()
+    monkeypatch.setattr(ports, "highest", highest)
+    put(tmp_path, 9)
+    newer = asyncio.create_task(held.load())
+    await asyncio.wait({newer}, timeout=0.2)
+    slowly.set()
+    await asyncio.gather(older, newer)
+    assert held.current().serial == 9
