@@ -1,4 +1,4 @@
-"""Did the tests that need a real broker and a real PostgreSQL run, and was none of them passed over?
+"""Did the tests that need a real broker and a real PostgreSQL run, none of them passed over?
 
 Others may be: a container engine or another language's tools may not be at hand. They are named.
 """
