@@ -33,10 +33,15 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """The released types of one service, and the rooms of their schemas and examples."""
+    """The released types of one service, and the rooms of their schemas and examples.
+
+    ``topics`` names by type the topic that carries it; subscribers pass over ``passed_over``.
+    """
 
     service: str
     released: Mapping[str, Wire]
+    topics: Mapping[str, str]
+    passed_over: frozenset[str]
 
     @property
     def schemas(self) -> Path:
@@ -71,12 +76,19 @@ def registry() -> Contract:
             name: Wire(shape, types.LEFT_OUT.get(shape, frozenset()), {"from_": "from"})
             for name, shape in types.RELEASED.items()
         },
+        {name: types.topic_of(shape) for name, shape in types.RELEASED.items()},
+        types.NODE_INTERNAL,
     )
 
 
 def records() -> Contract:
     types = importlib.import_module("services.records.contract.types")
-    return Contract("records", {name: Wire(shape) for name, shape in types.SHAPES.items()})
+    return Contract(
+        "records",
+        {name: Wire(shape) for name, shape in types.SHAPES.items()},
+        dict.fromkeys(types.SHAPES, "records.dossiers.v1"),
+        types.NODE_INTERNAL,
+    )
 
 
 def rewards() -> Contract:
@@ -87,6 +99,8 @@ def rewards() -> Contract:
             name: Wire(shape, types.LEFT_OUT.get(shape, frozenset()))
             for name, shape in types.PUBLIC.items()
         },
+        dict.fromkeys(types.PUBLIC, "rewards.awards.v1"),
+        types.NODE_INTERNAL,
     )
 
 
@@ -98,6 +112,8 @@ def transfer() -> Contract:
             name: Wire(shape, renamed={"refusal_class": "class"})
             for name, shape in types.TYPES.items()
         },
+        {name: types.topic_of(name) for name in types.TYPES},
+        types.NODE_INTERNAL,
     )
 
 
