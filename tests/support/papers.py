@@ -116,7 +116,7 @@ def packaged(root: Path, patterns: list[str]) -> list[str]:
         relative = path.relative_to(root)
         if relative.parts[0] not in ("services", "shared", "node") or path.suffix == ".py":
             continue
-        if path.name not in ("README.md", "py.typed", ".gitkeep") and path.suffix not in suffixes:
+        if path.name not in ("py.typed", ".gitkeep") and path.suffix not in suffixes:
             wrong.append(f"{relative} would not be in the distribution")
     return wrong
 
