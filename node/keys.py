@@ -16,11 +16,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from node.layout import SERVICES, Node
+from node.terminal import Exit, Failure
 
 # protocol.md 3.4: validity 15 months. A clock may be 300 s behind (3.3, check 19).
 VALID_DAYS = 457
@@ -34,6 +36,7 @@ SIGNING = {
 }
 SEALING = {"registry": ("seal",)}
 SYMMETRIC = {"registry": ("vault", "pepper"), "transfer": ("wrap",)}
+PEER_CERTIFICATE = "JIEXU_PEER_CERTIFICATE"
 # What the directory says each key is for.
 USES = (("transfer", "message"), ("transfer", "custody"), ("records", "entry"), ("records", "head"))
 
@@ -96,6 +99,22 @@ def kid(city: str, public: bytes) -> str:
     return f"{city}:{hashlib.sha256(public).hexdigest()[:16]}"
 
 
+def certificates_shown(node: Node) -> list[str]:
+    """SHA-256 of the certificate by which the node calls other cities, where one is configured.
+
+    ``JIEXU_PEER_CERTIFICATE``, in the node's settings or around the command. Raises ``Failure``.
+    """
+    path = node.extra.get(PEER_CERTIFICATE) or os.environ.get(PEER_CERTIFICATE)
+    if not path:
+        return []
+    try:
+        shown = x509.load_pem_x509_certificate(Path(path).read_bytes())
+    except (OSError, ValueError):
+        raise Failure(Exit.ASKED_WRONGLY, f"{PEER_CERTIFICATE}:{path} 不是 PEM 证书文件",
+                      f"{PEER_CERTIFICATE}: {path} is no certificate in PEM") from None
+    return [hashlib.sha256(shown.public_bytes(serialization.Encoding.DER)).hexdigest()]
+
+
 def directory_entry(node: Node, url: str, at: datetime, *, operator: str, contact: str,
                     regions: Sequence[str]) -> dict[str, Any]:
     """What this node asks to be listed as: one item of ``nodes`` (protocol.md 3.4)."""
@@ -116,7 +135,7 @@ def directory_entry(node: Node, url: str, at: datetime, *, operator: str, contac
         "regions": list(regions), "keys": listed,
         "seal_keys": [{"kid": kid(node.code, seal), "alg": "X25519", "public": seal.hex(),
                        "not_before": validity.not_before, "not_after": validity.not_after}],
-        "tls_client_sha256": [],
+        "tls_client_sha256": certificates_shown(node),
     }
 
 

@@ -49,6 +49,8 @@ def make(root: Path, code: str, name: str, *, at: datetime, name_en: str | None 
         body=body or Body(organisation_id=f"{code}-office", name=f"{name}志愿服务管理机构"),
         directory=str((seat / "directory.json").absolute()),
         allow_private_peers=url is None or not url.startswith("https://"))
+    # A wrong file is told before anything is made.
+    keys.certificates_shown(node)
     keys.make(home)
     node.save()
     entry = keys.directory_entry(node, url or node.federation_url, at, operator=node.body.name,

@@ -16,7 +16,6 @@ from typing import Any
 import faust
 from faust.contrib.asgi import faust_app_running
 from faust.types import TP
-from yarl import URL
 
 from shared.envelope import full_name, short_name
 from shared.reader.core import Core
@@ -69,7 +68,7 @@ def _raw(topic: str, m: Any) -> Raw:
 def _app(core: Core, group: str, directory: str) -> Any:
     limits = core.limits
     return faust.App(
-        group, broker=[URL(f"kafka://{server}") for server in core.log_view.bootstrap.split(",")],
+        group, **core.log_view.broker.faust(),
         autodiscover=False, datadir=directory, store="memory://", web_enabled=False,
         processing_guarantee="at_least_once", stream_wait_empty=False, topic_allow_declare=False,
         topic_disable_leader=True, broker_commit_every=500, broker_commit_interval=1.0,

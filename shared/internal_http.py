@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -240,9 +241,14 @@ class InternalClient:
             raise Unavailable(f"{self._neighbour} answers what is no JSON") from None
 
 
-def new_client() -> httpx.AsyncClient:
-    """A client with the limits above; the node's own proxies and environment are not asked."""
-    return httpx.AsyncClient(limits=LIMITS, timeout=TIMEOUT, trust_env=False)
+def new_client(tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:
+    """A client with the limits above; the node's own proxies and environment are not asked.
+
+    ``tls``: whom it takes and what it shows where a URL is https; None: the system's authorities.
+    """
+    return httpx.AsyncClient(
+        limits=LIMITS, timeout=TIMEOUT, trust_env=False, verify=True if tls is None else tls
+    )
 
 
 class _Untaken(Unavailable):

@@ -80,7 +80,7 @@ async def run_loop(core: Core, sources: Sequence[Source], group: str, stop: asyn
 
 def _settings(core: Core, group: str) -> dict[str, Any]:
     return {
-        "bootstrap.servers": core.log_view.bootstrap,
+        **core.log_view.broker.confluent(),
         "group.id": group,
         "partition.assignment.strategy": "roundrobin",
         "session.timeout.ms": int(core.limits.session_timeout_seconds * 1000),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from shared.access import AccessSettings, Broker, client_context, database_url, server_context
+from shared.access.tls import OLDEST
 
 PREFIX = "JIEXU_"
 
@@ -66,7 +70,7 @@ ExistingFile = Annotated[Path, AfterValidator(_file)]
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(AccessSettings):
     """What every service reads from ``JIEXU_…``; a service's own settings inherit from it.
 
     Secrets come from files in ``keys``, never from the environment; ``database_url`` alone may
@@ -108,10 +112,55 @@ class ServiceSettings(BaseSettings):
         """Host and port for other cities; only a service that has settings for them is asked."""
         return getattr(self, "federation_host", "127.0.0.1"), getattr(self, "federation_port", 0)
 
+    def broker(self) -> Broker:
+        """The broker and how it lets this service in; reads the password's file."""
+        return Broker(
+            servers=self.kafka_bootstrap,
+            security=self.kafka_security,
+            mechanism=self.kafka_mechanism,
+            username=self.kafka_username,
+            password=_line_of(self.kafka_password_file),
+            ca=self.kafka_ca,
+            certificate=self.kafka_certificate,
+            key=self.kafka_certificate_key,
+        )
+
+    def dsn(self) -> str:
+        """The database's URL with all that it takes to be let in; reads the password's file."""
+        return database_url(
+            self.database_url.get_secret_value(),
+            _line_of(self.database_password_file),
+            self.database_sslmode,
+            self.database_ca,
+        )
+
+    def neighbour_tls(self) -> ssl.SSLContext:
+        """How this service calls the node's other services."""
+        return client_context(
+            self.neighbour_ca, self.neighbour_certificate, self.neighbour_certificate_key
+        )
+
+    def listener_tls(self, name: str, *, oldest: ssl.TLSVersion = OLDEST) -> ssl.SSLContext | None:
+        """What the listener ``api``, ``internal`` or ``federation`` shows; None: plain HTTP."""
+        certificate = getattr(self, f"{name}_certificate", None)
+        if certificate is None:
+            return None
+        return server_context(
+            certificate,
+            getattr(self, f"{name}_certificate_key"),
+            client_ca=getattr(self, f"{name}_client_ca"),
+            client_certificates=getattr(self, f"{name}_client_certificates"),
+            oldest=oldest,
+        )
+
     def internal_url(self, service: str) -> str | None:
         """Where a neighbour's internal port is, if settings say."""
         url: str | None = getattr(self, f"{service}_internal_url", None)
         return url
+
+
+def _line_of(path: Path | None) -> str | None:
+    return None if path is None else path.read_text("utf-8").strip()
 
 
 class SettingsAreWrong(Exception):

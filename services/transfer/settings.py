@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from shared.access import Certificate, CertificateKey, ClientCertificates, client_context
+from shared.access.tls import NEWEST, OLDEST
 from shared.settings import ExistingFile, Listed, Port, ServiceSettings
 
 
@@ -22,8 +25,21 @@ class Settings(ServiceSettings):
     directory_threshold: Annotated[int, Field(ge=1, le=16)] = 1
     # Demo and tests: other cities on loopback, over http.
     allow_private_peers: bool = False
-    # Behind a proxy that checks client certificates and names them to us.
-    mutual_tls: bool = False
+    federation_certificate: Certificate = None
+    """What this city shows to others on the federation port (PEM); without it HTTP alone."""
+    federation_certificate_key: CertificateKey = None
+    """Its private key (PEM, no password)."""
+    federation_client_ca: Certificate = None
+    """The authorities that sign the certificates by which other cities come (PEM)."""
+    federation_client_certificates: ClientCertificates = "none"
+    """Whether other cities show a certificate, and one that the directory lists for them: none,
+    optional or required."""
+    peer_ca: Certificate = None
+    """The authorities of other cities' federation ports (PEM); the system's without."""
+    peer_certificate: Certificate = None
+    """What this city shows to others when it calls them; its digest stands in the directory."""
+    peer_certificate_key: CertificateKey = None
+    """Its private key (PEM, no password)."""
     # Requests of one city that this one takes a day (TR-205).
     daily_requests_per_peer: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
     # What this city takes in one move (M1, limits).
@@ -34,6 +50,21 @@ class Settings(ServiceSettings):
     def federation_address(self) -> tuple[str, int]:
         """Where other cities are listened to."""
         return self.federation_host, self.federation_port
+
+    @property
+    def mutual_tls(self) -> bool:
+        """Whether a message is taken only under a certificate that the directory lists."""
+        return self.federation_client_certificates == "required"
+
+    def listener_tls(self, name: str, *, oldest: ssl.TLSVersion = OLDEST) -> ssl.SSLContext | None:
+        """As every service's; cities speak to each other in TLS 1.3 alone (protocol.md 3.4)."""
+        return super().listener_tls(name, oldest=NEWEST if name == "federation" else oldest)
+
+    def peer_tls(self) -> ssl.SSLContext:
+        """How this city calls others."""
+        return client_context(
+            self.peer_ca, self.peer_certificate, self.peer_certificate_key, oldest=NEWEST
+        )
 
     def limits(self) -> dict[str, int]:
         """As M1 says them."""

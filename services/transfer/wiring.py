@@ -168,7 +168,11 @@ class House:
 
     @cached_property
     def peers(self) -> Peers:
-        return Peers(self.directory.current, allow_private=self.settings.allow_private_peers)
+        return Peers(
+            self.directory.current,
+            allow_private=self.settings.allow_private_peers,
+            tls=self.settings.peer_tls(),
+        )
 
     @cached_property
     def questions(self) -> Questions:

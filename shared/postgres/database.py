@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -61,6 +62,9 @@ def is_outage(error: BaseException) -> bool:
     A statement cancelled by ``statement_timeout`` (57014) is none: it says something of the
     statement, not of the server.
     """
+    # Of a server whose certificate is not taken, Python says ValueError as well.
+    if isinstance(error, ssl.SSLError):
+        return True
     # A ValueError among asyncpg's interface errors is an argument of the wrong type: a defect.
     return isinstance(error, _AWAY) and not isinstance(
         error, (asyncpg.QueryCanceledError, ValueError)

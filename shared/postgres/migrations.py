@@ -54,7 +54,9 @@ async def _upgrade(
 
     await connection.execute("SELECT pg_advisory_lock($1)", advisory_key(schema, "migrate"))
     async with connection.transaction():
-        await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        # A role that owns its schema and nothing else may not even ask whether it is there.
+        if await connection.fetchval("SELECT to_regnamespace($1) IS NULL", f'"{schema}"'):
+            await connection.execute(f'CREATE SCHEMA "{schema}"')
         await connection.execute(f'SET LOCAL search_path TO "{schema}"')
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS alembic_version (version_num varchar(32) PRIMARY KEY)"

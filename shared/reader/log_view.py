@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
+from shared.access import Bootstrap, Broker
 from shared.envelope import full_name
 from shared.messages import Unavailable
 
@@ -32,12 +33,12 @@ class Extent:
 class LogView:
     """Asks the broker; ``Unavailable`` where it cannot say (away, topic not there yet)."""
 
-    def __init__(self, bootstrap: str, node: str) -> None:
-        self.bootstrap = bootstrap
+    def __init__(self, bootstrap: Bootstrap, node: str) -> None:
+        self.broker = Broker.of(bootstrap)
         self.node = node
         # Kept for as long as futures run; connects at the first question.
         self._admin = AdminClient(
-            {"bootstrap.servers": bootstrap, "log_level": 2, "reconnect.backoff.max.ms": 1000}
+            {**self.broker.confluent(), "log_level": 2, "reconnect.backoff.max.ms": 1000}
         )
 
     async def partitions(self, topics: Iterable[str]) -> dict[str, tuple[str, int]]:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
+from shared.access import Bootstrap
 from shared.clock import Clock
 from shared.ledger import LedgerApi
 from shared.messages import Unavailable
@@ -61,7 +62,7 @@ class Reader:
         sources: Collection[Source],
         ledger: LedgerApi,
         database: Database,
-        bootstrap: str,
+        bootstrap: Bootstrap,
         clock: Clock,
         metrics: Metrics,
         limits: Limits | None = None,

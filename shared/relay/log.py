@@ -13,6 +13,7 @@ from uuid import UUID
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from shared.access import Bootstrap, Broker
 from shared.envelope import Headers, full_name, short_name
 from shared.messages import Unavailable
 
@@ -64,8 +65,8 @@ class Sender:
     log is looked at, for it may have lost its tail.
     """
 
-    def __init__(self, bootstrap: str, node: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, bootstrap: Bootstrap, node: str) -> None:
+        self._broker = Broker.of(bootstrap)
         self._node = node
         self._producer: Producer | None = None
         # A connection was lost since this was last set to False.
@@ -133,7 +134,7 @@ class Sender:
     def _make(self) -> Producer:
         return Producer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **self._broker.confluent(),
                 "client.id": "jiexu-relay",
                 "enable.idempotence": True,
                 "acks": "all",
@@ -156,7 +157,7 @@ class Sender:
 
 
 async def read_spans(
-    bootstrap: str, node: str, spans: Mapping[Place, tuple[int, int]]
+    bootstrap: Bootstrap, node: str, spans: Mapping[Place, tuple[int, int]]
 ) -> AsyncIterator[list[Standing]]:
     """Our messages from the first offset to before the second, in pages of at most 2,000.
 
@@ -166,7 +167,9 @@ async def read_spans(
     left = {place: end for place, (start, end) in spans.items() if start < end}
     if not left:
         return
-    consumer = await asyncio.to_thread(_consumer, bootstrap)
+    # Of the name's first part, the service: what a broker lets this principal read.
+    group = full_name(node, f"{next(iter(left))[0].partition('.')[0]}.own-topics")
+    consumer = await asyncio.to_thread(_consumer, Broker.of(bootstrap), group)
     try:
         consumer.assign(
             [
@@ -223,13 +226,13 @@ def _standing(place: Place, message: Any) -> Standing | None:
         return None
 
 
-def _consumer(bootstrap: str) -> Consumer:
+def _consumer(broker: Broker, group: str) -> Consumer:
     return Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **broker.confluent(),
             "client.id": "jiexu-own-topics",
             # Never joined: partitions are assigned by hand and nothing is committed.
-            "group.id": "jiexu-own-topics",
+            "group.id": group,
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
             "enable.partition.eof": True,

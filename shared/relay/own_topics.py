@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from shared.access import Bootstrap
 from shared.ledger import Gate
 from shared.messages import Unavailable
 from shared.postgres import Connection, Database
@@ -46,7 +47,9 @@ async def check_cluster(connection: Connection) -> None:
         )
 
 
-async def compare(database: Database, bootstrap: str, node: str, topics: Sequence[str]) -> int:
+async def compare(
+    database: Database, bootstrap: Bootstrap, node: str, topics: Sequence[str]
+) -> int:
     """Compares ``stream`` with every message from ``relay_offset`` to the end of each partition.
 
     ``topics``: short names of all the topics that the service owns. Returns how many messages
@@ -106,7 +109,7 @@ async def _compare(connection: Connection, page: Sequence[Standing]) -> None:
 
 
 async def open_when_compared(
-    gate: Gate, database: Database, bootstrap: str, node: str, topics: Sequence[str]
+    gate: Gate, database: Database, bootstrap: Bootstrap, node: str, topics: Sequence[str]
 ) -> None:
     """Opens the gate once compared, waiting for broker and database as long as it takes.
 

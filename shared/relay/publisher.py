@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from shared.access import Bootstrap
 from shared.envelope import source
 from shared.ledger import Conflict
 from shared.messages import Unavailable
@@ -39,7 +40,7 @@ class Relay:
     def __init__(
         self,
         database: Database,
-        bootstrap: str,
+        bootstrap: Bootstrap,
         *,
         node: str,
         service: str,

@@ -16,6 +16,7 @@ from shared.postgres import migrate
 from shared.reader.ending import exit_at_once
 from shared.relay import open_when_compared
 from shared.roles.parts import Service, gather
+from shared.roles.permissions import PRINTED, permissions
 from shared.roles.process import Process, Role
 from shared.roles.topics import TopicDiffers, create_topics, with_dead_letters
 from shared.settings import ServiceSettings, SettingsAreWrong, load
@@ -23,7 +24,7 @@ from shared.signing import KeyFileIsWrong
 from shared.telemetry import configure_logging, describe
 from shared.working_days import CalendarIsWrong
 
-ROLES: Final = (*get_args(Role), "provision")
+ROLES: Final = (*get_args(Role), "provision", *PRINTED)
 EXIT_DEFECT: Final = 1
 EXIT_SETTINGS: Final = 2
 # As long as a broker and a database need to come up together on a slow machine.
@@ -53,6 +54,8 @@ def main(
         configure_logging(service.name, service.settings.node, service.settings.log_level)
         if role == "provision":
             asyncio.run(provision(service))
+        elif role in PRINTED:
+            print(asyncio.run(permissions(service, role)))
         else:
             asyncio.Runner().run(_run(service, cast(Role, role)))
             exit_at_once(0)
@@ -71,13 +74,13 @@ def main(
 async def provision(service: Service) -> None:
     """Migrates the schema, makes the topics, then what the service itself provides; repeatable."""
     settings = service.settings
-    url = settings.database_url.get_secret_value()
+    url = settings.dsn()
     async with asyncio.timeout(PROVISION_SECONDS):
         revisions = await _reached(lambda: migrate(url, service.name, service.migrations))
         made = await _reached(
             lambda: asyncio.to_thread(
                 create_topics,
-                settings.kafka_bootstrap,
+                settings.broker(),
                 settings.node,
                 with_dead_letters(service.name, service.topics),
                 replication=settings.topic_replication,
@@ -97,7 +100,7 @@ async def _provide(service: Service) -> None:
         parts.give_ledger(ledger)
         try:
             names = [topic.name for topic in with_dead_letters(service.name, service.topics)]
-            bootstrap = service.settings.kafka_bootstrap
+            bootstrap = service.settings.broker()
             await open_when_compared(gate, parts.database, bootstrap, parts.node, names)
             await service.provision(parts)
         finally:

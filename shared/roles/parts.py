@@ -154,7 +154,7 @@ def gather(service: Service, role: str, clock: Clock | None = None) -> Parts:
     parts = Parts(
         settings=settings,
         database=Database(
-            settings.database_url.get_secret_value(),
+            settings.dsn(),
             service.name,
             name=f"{settings.node}-{service.name}",
         ),
@@ -168,7 +168,7 @@ def gather(service: Service, role: str, clock: Clock | None = None) -> Parts:
         internal_verifier=InternalVerifier.from_directory(service.name, settings.public_keys, now),
         service_key=load_signing_key(settings.keys / "service.key"),
         digest_key=load_symmetric_key(settings.keys / "digest.key"),
-        http=new_client(),
+        http=new_client(settings.neighbour_tls()),
         metrics=Metrics(service.name, settings.node),
         role=role,
     )

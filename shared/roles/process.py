@@ -101,7 +101,8 @@ class Process:
         self._add_listener("internal", internal, settings.internal_host, settings.internal_port)
 
     def _add_listener(self, name: str, app: FastAPI, host: str, port: int) -> None:
-        self.listeners.append(Listener(name, app, host, port))
+        tls = self.service.settings.listener_tls(name)
+        self.listeners.append(Listener(name, app, host, port, tls))
 
     async def _run_parts(self, stop: asyncio.Event) -> None:
         tasks = [asyncio.create_task(each.run(), name=each.name) for each in self.listeners]
@@ -164,7 +165,7 @@ class Process:
                     await open_when_compared(
                         self.gate,
                         parts.database,
-                        self.service.settings.kafka_bootstrap,
+                        self.service.settings.broker(),
                         parts.node,
                         self._topics,
                     )
@@ -188,7 +189,7 @@ class Process:
             sources=self._sources,
             ledger=parts.ledger,
             database=parts.database,
-            bootstrap=settings.kafka_bootstrap,
+            bootstrap=settings.broker(),
             clock=parts.clock,
             metrics=parts.metrics,
             limits=Limits(session_timeout_seconds=seconds),
@@ -200,7 +201,7 @@ class Process:
         parts, service = self.parts, self.service
         relay = Relay(
             parts.database,
-            service.settings.kafka_bootstrap,
+            service.settings.broker(),
             node=parts.node,
             service=service.name,
             metrics=parts.metrics,

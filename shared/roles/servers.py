@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -15,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from shared import problems
 from shared.internal_http import routes_without_caller
 from shared.requests.app import Intake
+from shared.roles.callers import NamesCaller
 from shared.roles.parts import Parts
 
 BACKLOG: Final = 512
@@ -28,9 +30,14 @@ Reasons = Callable[[], Awaitable[tuple[str, ...]]]
 
 
 class Listener:
-    """One server on one socket; bound at once, so that a taken port is told before all else."""
+    """One server on one socket; bound at once, so that a taken port is told before all else.
 
-    def __init__(self, name: str, app: FastAPI, host: str, port: int) -> None:
+    With ``tls`` it speaks nothing else.
+    """
+
+    def __init__(
+        self, name: str, app: FastAPI, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.name = name
         self._socket = socket.create_server((host, port), backlog=BACKLOG)
         self.port: int = self._socket.getsockname()[1]
@@ -45,6 +52,8 @@ class Listener:
                 limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                http=NamesCaller,
+                ssl_context_factory=None if tls is None else lambda *_: tls,
             )
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from shared.access import Bootstrap, Broker
 from shared.envelope import Topic
 from shared.messages import Unavailable
 
@@ -47,7 +48,7 @@ def with_dead_letters(service: str, topics: Iterable[Topic]) -> tuple[Topic, ...
 
 
 def create_topics(
-    bootstrap: str,
+    bootstrap: Bootstrap,
     node: str,
     topics: Iterable[Topic],
     *,
@@ -62,7 +63,7 @@ def create_topics(
     from kafka.errors import KafkaError
 
     wanted = {topic.on(node): topic for topic in topics}
-    admin = _reach(bootstrap, reach_seconds)
+    admin = _reach(Broker.of(bootstrap), reach_seconds)
     try:
         there = set(admin.list_topics())
         missing = {name: topic for name, topic in wanted.items() if name not in there}
@@ -105,7 +106,7 @@ def _compare(admin: KafkaAdminClient, wanted: dict[str, Topic]) -> None:
             raise TopicDiffers(f"{name} has {count} partitions, declared are {topic.partitions}")
 
 
-def _reach(bootstrap: str, seconds: float) -> KafkaAdminClient:
+def _reach(broker: Broker, seconds: float) -> KafkaAdminClient:
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 
@@ -113,9 +114,9 @@ def _reach(bootstrap: str, seconds: float) -> KafkaAdminClient:
     while True:
         try:
             # kafka-python leaves a socket behind when its first connection fails: ask first.
-            _knock(bootstrap)
+            _knock(broker.servers)
             return KafkaAdminClient(
-                bootstrap_servers=bootstrap.split(","),
+                **broker.kafka_python(),
                 client_id="jiexu-provision",
                 request_timeout_ms=REQUEST_MILLISECONDS,
                 bootstrap_timeout_ms=REQUEST_MILLISECONDS,
@@ -127,10 +128,10 @@ def _reach(bootstrap: str, seconds: float) -> KafkaAdminClient:
             time.sleep(0.5)
 
 
-def _knock(bootstrap: str) -> None:
+def _knock(servers: str) -> None:
     """Any one of the servers takes a connection, else ``OSError``."""
     problem: OSError | None = None
-    for server in bootstrap.split(","):
+    for server in servers.split(","):
         host, _, port = server.rpartition(":")
         try:
             socket.create_connection((host, int(port)), timeout=2).close()

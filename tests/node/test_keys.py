@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from node import keys
+from node.making import make
+from node.terminal import Failure
+from tests.support.certificates import Authority
 
 EXPECTED = {
     "registry": {"service", "digest", "token", "vault", "pepper", "seal"},
@@ -43,3 +47,21 @@ def test_keys_are_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         keys.make(tmp_path)
     assert (tmp_path / "keys" / "records" / "entry.key").read_bytes() == before
+
+
+def test_the_entry_carries_the_digest_of_a_configured_certificate(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority(tmp_path)
+    shown, other = authority.sign("500000"), authority.sign("renewed")
+    node = make(tmp_path / "nodes", "500000", "重庆", at=datetime.now(UTC))
+    assert keys.certificates_shown(node) == []
+    monkeypatch.setenv("JIEXU_PEER_CERTIFICATE", str(shown.certificate))
+    entry = keys.directory_entry(node, "https://transfer.example", datetime.now(UTC),
+                                 operator="a", contact="b", regions=["500000"])
+    assert entry["tls_client_sha256"] == [shown.sha256]
+    settled = node.changed(extra={"JIEXU_PEER_CERTIFICATE": str(other.certificate)})
+    assert keys.certificates_shown(settled) == [other.sha256]
+    monkeypatch.setenv("JIEXU_PEER_CERTIFICATE", str(tmp_path / "absent.pem"))
+    with pytest.raises(Failure, match="is no certificate in PEM"):
+        make(tmp_path / "nodes", "510100", "成都", at=datetime.now(UTC))
+    assert not (tmp_path / "nodes" / "510100" / "keys").exists()

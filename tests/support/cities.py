@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -79,8 +79,15 @@ class Office:
         public = self.key.public_key().public_bytes_raw()
         return f"{kid('directory', public)}:{public.hex()}"
 
-    def list(self, city: str, base_url: str, keys: Mapping[str, Ed25519PrivateKey]) -> None:
-        """``keys``: message (and custody) and entry (and head)."""
+    def list(
+        self,
+        city: str,
+        base_url: str,
+        keys: Mapping[str, Ed25519PrivateKey],
+        shows: Sequence[str] = (),
+    ) -> None:
+        """``keys``: message (and custody) and entry (and head). ``shows``: digests of the
+        certificates by which it calls others."""
         begin, end = "2026-01-01T00:00:00Z", "2036-01-01T00:00:00Z"
         uses = {
             "message": ["message"],
@@ -112,7 +119,7 @@ class Office:
                 for name, key in keys.items()
             ],
             "seal_keys": [_seal_key(city, begin, end)],
-            "tls_client_sha256": [],
+            "tls_client_sha256": list(shows),
         }
         self.publish()
 
@@ -178,6 +185,9 @@ class City:
     told: list[Message] = field(default_factory=list)
     parts: Parts | None = None
     ports: dict[str, int] = field(default_factory=dict)
+    # Settings of its certificates, and the digests that the directory lists for it.
+    access: dict[str, Any] = field(default_factory=dict)
+    shows: Sequence[str] = ()
 
     @property
     def house(self) -> House:
@@ -218,6 +228,7 @@ class City:
             directory=self.office.path,
             directory_keys=(self.office.pin,),
             allow_private_peers=True,
+            **self.access,
             **more,
         )
 
@@ -527,11 +538,13 @@ async def running(city: City, *, neighbours: bool = True) -> AsyncIterator[City]
             ("federation", service.federation(parts)),
             ("internal", internal_app(parts, service.internal(parts), _ready)),
         ):
-            listener = Listener(name, app, "127.0.0.1", 0)
+            listener = Listener(name, app, "127.0.0.1", 0, settings.listener_tls(name))
             stack.callback(listener.close)
             city.ports[name] = listener.port
             listeners.append(listener)
-        city.office.list(city.name, f"http://127.0.0.1:{city.ports['federation']}", city.keys)
+        scheme = "http" if settings.listener_tls("federation") is None else "https"
+        address = f"{scheme}://127.0.0.1:{city.ports['federation']}"
+        city.office.list(city.name, address, city.keys, city.shows)
         await house.directory.load()
         jobs = Jobs(
             parts.database, ledger, service.jobs(parts), clock=city.clock, metrics=parts.metrics

@@ -27,7 +27,7 @@ DATA_FOLDERS = {"registry": frozenset({"policies"})}
 SHARED = _words(
     "ids clock settings problems envelope canonical signing merkle working_days postgres "
     "ledger relay reader faust_reader loop_reader jobs auth internal_http telemetry messages "
-    "requests roles"
+    "requests roles access"
 )
 SHARED_DATA = frozenset({"working_calendar.yaml"})
 NOUNS = re.compile(r"dossier|volunteer|transfer|certificate|reward|redemption|star(?![tev])", re.I)

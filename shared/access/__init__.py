@@ -1,0 +1,25 @@
+"""How does a process show who it is, and see who comes: certificates, passwords, principals?"""
+
+from __future__ import annotations
+
+from shared.access.broker import Bootstrap, Broker
+from shared.access.database import database_url
+from shared.access.settings import (
+    AccessSettings,
+    Certificate,
+    CertificateKey,
+    ClientCertificates,
+)
+from shared.access.tls import client_context, server_context
+
+__all__ = [
+    "AccessSettings",
+    "Bootstrap",
+    "Broker",
+    "Certificate",
+    "CertificateKey",
+    "ClientCertificates",
+    "client_context",
+    "database_url",
+    "server_context",
+]
