@@ -6,12 +6,12 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date
 
+from services.registry.domain.regions import PROVINCES
+
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
-_PROVINCES = frozenset(
-    f"{n:02d}"
-    for n in (*range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47), *range(50, 55))
-) | frozenset(("61", "62", "63", "64", "65", "71", "81", "82", "83"))
+# 83 stands on the residence permits of people from Taiwan alone.
+_PROVINCES = PROVINCES | {"83"}
 # Residence permits for people from Hong Kong, Macao and Taiwan have these six digits, no others.
 RESIDENCE_PERMITS = frozenset(("810000", "820000", "830000"))
 _DROPPED = str.maketrans("", "", " -·")

@@ -111,12 +111,22 @@ def test_a_region_holds_by_prefix_and_municipalities_by_their_rule(  # domain.md
     assert regions.holds(region, code) is held
 
 
-@pytest.mark.parametrize("code", ["500000", "510100", "510104", "500230"])
+@pytest.mark.parametrize("code", ["500000", "510100", "510104", "500230", "429004", "650100"])
 def test_a_region_has_six_digits(code: str) -> None:
     assert regions.is_region(code)
 
 
-@pytest.mark.parametrize("code", ["500100", "500200", "5001", "05000a", "", "５０００００"])
+# 涪陵 of Sichuan until 1997, 崇文 of Beijing until 2010: renumbered, never refused.
+@pytest.mark.parametrize("code", ["512301", "110103"])
+def test_a_county_that_is_no_more_is_still_a_region(code: str) -> None:  # domain.md 5.4
+    assert regions.is_region(code)
+
+
+NOWHERE = ["500100", "500200", "5001", "05000a", "", "５０００００", "500103\n"]
+NO_PROVINCE = ["000000", "100000", "160101", "240000", "550103", "660000", "830000", "990000"]
+
+
+@pytest.mark.parametrize("code", [*NOWHERE, *NO_PROVINCE])
 def test_what_names_no_place_is_no_region(code: str) -> None:
     assert not regions.is_region(code)
 

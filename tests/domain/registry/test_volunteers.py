@@ -105,6 +105,7 @@ FIELDS: list[tuple[dict[str, Any], no.Rejection]] = [
         no.FieldIsWrong("birth_date", "out_of_range"),
     ),
     ({"residence_region": "500100"}, no.FieldIsWrong("residence_region", "region_code")),
+    ({"residence_region": "990101"}, no.FieldIsWrong("residence_region", "region_code")),
     ({"person": replace(w.person(), documents=())}, no.FieldIsWrong("documents", "length")),
     (
         {"person": replace(w.person(), documents=w.person().documents * 2), "keys": (w.key(),) * 2},
