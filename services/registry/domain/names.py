@@ -7,6 +7,9 @@ import unicodedata
 
 MAX_NAME = 50  # code points, not UTF-16 units: rare characters lie beyond U+FFFF
 _DOTS = str.maketrans(dict.fromkeys("•‧・･．.", "·"))
+# What stands between the letters: 阿依古丽·买买提, Anne-Marie O’Neil, བཀྲ་ཤིས. ⋅ㆍ∙ are dots of
+# protocol.md 2.3; the two unseen ones are spelling in Persian and Sinhala.
+_JOINTS = frozenset("·•‧・･．.⋅ㆍ∙-‐‑－'’‘＇་༌\u200c\u200d")
 _SPACES = re.compile(r"\s+")
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _LAND_LINE = re.compile(r"0[0-9]{2,3}[0-9]{7,8}")
@@ -28,13 +31,15 @@ def matching(name: str) -> str:
 
 
 def fault(name: str) -> str | None:
-    """Why this is no name: ``length`` or ``characters``; None if it is one."""
+    """Why this is no name: ``length`` or ``characters``; None if it is one.
+
+    It holds letters of any script, their marks, blanks and what joins two parts: no figures, no
+    other signs, nothing that steers a printer or a screen.
+    """
     written = as_written(name)
     if not 1 <= len(written) <= MAX_NAME:
         return "length"
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Cn") for character in written):
-        return "characters"
-    if not any(unicodedata.category(character)[0] in "LC" for character in matching(written)):
+    if not all(map(_may_stand, written)) or not any(map(_is_letter, written)):
         return "characters"
     return None
 
@@ -67,6 +72,20 @@ def email(text: str) -> str | None:
     """The address, trimmed; None if it is none or longer than 254 characters."""
     address = text.strip()
     return address if _EMAIL.fullmatch(address) else None
+
+
+def _may_stand(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return _is_letter(character) or kind[0] == "M" or kind == "Zs" or character in _JOINTS
+
+
+def _is_letter(character: str) -> bool:
+    """Also 〇, what older systems kept in fonts of their own, and ideographs yet to come."""
+    kind = unicodedata.category(character)
+    if kind == "Cn":
+        # Extensions made for names are in use before the tables of this Python know them.
+        return ord(character) >> 16 in (2, 3) and ord(character) & 0xFFFE != 0xFFFE
+    return kind == "Co" or character == "〇" or (kind[0] == "L" and character not in _JOINTS)
 
 
 def _narrow(character: str) -> str:
