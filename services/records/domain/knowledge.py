@@ -77,10 +77,14 @@ def holds(region: str, code: str) -> bool:
         return True
     if not (region.isascii() and region.isdigit() and len(region) == 6):
         return False
-    prefix = region
-    while prefix.endswith("00") and len(prefix) > 2:
-        prefix = prefix[:-2]
-    return code.startswith(prefix)
+    return code.startswith(prefix_of(region))
+
+
+def prefix_of(region: str) -> str:
+    """What every code in the region begins with: ``50`` of ``500000``."""
+    while region.endswith("00") and len(region) > 2:
+        region = region[:-2]
+    return region
 
 
 def _narrowness(jurisdiction: Iterable[str], code: str) -> int:

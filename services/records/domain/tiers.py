@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
 from typing import Final
 
 from services.records.domain.entries import Card, EntryKey
-from services.records.domain.knowledge import Organisation, RecordingRules, TierBody, holds
+from services.records.domain.knowledge import (
+    Organisation,
+    PolicyVersion,
+    RecordingRules,
+    TierBody,
+    holds,
+    policy_on,
+    prefix_of,
+    recording_rules,
+)
 from shared.messages import Actor
 
 RANK: Final[Mapping[TierBody, int]] = {
@@ -14,6 +26,8 @@ RANK: Final[Mapping[TierBody, int]] = {
     "parent_organisation": 1,
     "higher_authority": 2,
 }
+# More than all that a person was ever said to have done in a day.
+LONGEST_MINUTES: Final = 2**31 - 1
 REVIEWERS: Final = ("county_reviewer", "city_reviewer", "province_reviewer")
 
 
@@ -41,6 +55,41 @@ def tier_of(
         if RANK[body] > RANK[highest]:
             highest = body
     return highest
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """The tiers in force ``since`` a day until before another, where a code begins so.
+
+    Of the reigns of a day the longest prefix decides; none, or one without lines: the recorder.
+    A day of more than ``above`` and at most ``upto`` minutes has the line's rank.
+    """
+
+    prefix: str
+    since: date
+    until: date
+    lines: tuple[tuple[int, int, int], ...]
+
+
+def reigns(policies: Sequence[PolicyVersion]) -> Iterator[Reign]:
+    """``policy_on`` and ``tier_of`` for every code and day at once, as a database can look it up.
+
+    The narrowest region of any version that holds a code is held by the same regions as the code.
+    """
+    known = [each for each in policies if each.kind == "recording"]
+    turns = sorted({date.min, date.max, *(each.effective_from for each in known)})
+    for region in sorted({region for each in known for region in each.jurisdiction}):
+        for since, until in pairwise(turns):
+            policy = policy_on(known, "recording", region, since)
+            lines = () if policy is None else tuple(_lines(recording_rules(policy)))
+            yield Reign("" if region == "*" else prefix_of(region), since, until, lines)
+
+
+def _lines(rules: RecordingRules) -> Iterator[tuple[int, int, int]]:
+    above = -1
+    for to, body in rules.tiers:
+        yield above, (LONGEST_MINUTES if to is None else to), RANK[body]
+        above = above if to is None else to
 
 
 def may_approve(actor: Actor, tier: TierBody, recorder: Organisation, region: str) -> bool:

@@ -15,7 +15,8 @@ from fastapi.responses import Response
 from services.records.domain import tiers
 from services.records.domain.dossiers import commands as c
 from services.records.domain.entries import KINDS
-from services.records.edge import answers, lists
+from services.records.domain.knowledge import TierBody
+from services.records.edge import answers, lists, waiting
 from services.records.edge import bodies_in as b
 from services.records.edge.queries import Queries
 from shared.auth import require
@@ -240,16 +241,12 @@ def _reading(queries: Queries) -> APIRouter:
         actor: Annotated[Actor, Depends(require("approver", *tiers.REVIEWERS, "auditor"))],
         asked: Asked,
         tier: Annotated[
-            str | None, Query(pattern="^(recorder|parent_organisation|higher_authority)$")
+            TierBody | None, Query(description="按现在的审核层级 · by the tier as it is now")
         ] = None,
         late: Annotated[bool, Query(description="仅迟录 · only those recorded late")] = False,
     ) -> dict[str, Any]:
-        rows = await lists.awaiting(queries, actor, asked, late=late)
-        found = page_of(rows, asked, answers.listed, answers.position)
-        if tier is not None:
-            # Tiers follow from the day as it stands now, so a page may show fewer than asked for.
-            found["items"] = [each for each in found["items"] if each["tier"] == tier]
-        return found
+        rows = await waiting.awaiting(queries, actor, asked, tier=tier, late=late)
+        return page_of(rows, asked, answers.listed, answers.position)
 
     return router
 

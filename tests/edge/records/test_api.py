@@ -50,10 +50,20 @@ async def record(api: Api, **changes: Any) -> dict[str, Any]:
     return answer.json()
 
 
-async def approve(api: Api, entry: dict[str, Any]) -> dict[str, Any]:
-    answer = await post(api, f"{path_of(entry)}/approve", {}, APPROVER, actor="staff-12")
+async def approve(api: Api, entry: dict[str, Any], by: Grant = APPROVER) -> dict[str, Any]:
+    answer = await post(api, f"{path_of(entry)}/approve", {}, by, actor="staff-12")
     assert answer.status_code == 201, answer.text
     return answer.json()
+
+
+async def pages_of(api: Api, path: str) -> list[list[dict[str, Any]]]:
+    """The items of each page as an auditor reads them, to the last."""
+    pages, after = [], ""
+    while after is not None:
+        page = (await get(api, f"{path}{after}", "auditor")).json()
+        pages.append(page["items"])
+        after = f"&after={page['next']}" if page["next"] else None
+    return pages
 
 
 def path_of(entry: dict[str, Any]) -> str:
@@ -290,15 +300,33 @@ async def test_what_waits_for_me_with_the_tier_as_it_is_now(api: Api) -> None:  
     assert (await get(api, "/entries/awaiting", Grant("approver", w.OTHER))).json()["items"] == []
 
 
+async def test_a_tier_is_asked_for_in_full_pages(api: Api) -> None:  # R4
+    # Every other entry has a day of its own; the rest share one, too long for the recorder alone.
+    alone, shared = [], []
+    for n in range(8):
+        day = f"2026-09-{10 + n:02d}" if n % 2 else "2026-09-19"
+        hours = {"started_at": f"{day}T00:00:00Z", "ended_at": f"{day}T05:00:00Z"}
+        entry = await record(api, activity_name=f"活动{n}", **hours)
+        (alone if n % 2 else shared).append(entry["entry_id"])
+    await approve(api, {"entry_id": shared[0]})
+    await approve(api, {"entry_id": shared[1]}, Grant("approver", w.PARENT))
+    for tier, wanted in (
+        ("recorder", alone),
+        ("parent_organisation", []),
+        ("higher_authority", shared[2:]),
+    ):
+        pages = await pages_of(api, f"/entries/awaiting?tier={tier}&limit=1")
+        found = [[each["entry_id"] for each in page] for page in pages]
+        assert found == ([[each] for each in wanted] or [[]])
+        assert all(each["tier"] == tier for page in pages for each in page)
+
+
 async def test_lists_are_filtered_and_paged(api: Api) -> None:
     ids = [(await record(api, activity_name=f"活动{n}"))["entry_id"] for n in range(5)]
     await approve(api, {"entry_id": ids[0]})
     path = f"/dossiers/{w.LI_HUA}/entries"
-    found, after = [], ""
-    while after is not None:
-        page = (await get(api, f"{path}?limit=2{after}", "auditor")).json()
-        found += [each["entry_id"] for each in page["items"]]
-        after = f"&after={page['next']}" if page["next"] else None
+    pages = await pages_of(api, f"{path}?limit=2")
+    found = [each["entry_id"] for page in pages for each in page]
     assert found == sorted(ids, key=lambda each: each[-26:], reverse=True)
     approved = (await get(api, f"{path}?state=approved&kind=service&year=2026", "auditor")).json()
     assert [each["entry_id"] for each in approved["items"]] == [ids[0]]
