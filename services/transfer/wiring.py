@@ -39,7 +39,7 @@ from services.transfer.edge.store import (
     StoredJournal,
     StoredNode,
     StoredSerials,
-    forget_refused,
+    sweep_refused,
 )
 from services.transfer.edge.terms import WorkingTerms
 from services.transfer.settings import Settings
@@ -285,6 +285,6 @@ class House:
                 await courier.run()
 
         async def sweep() -> None:
-            await forget_refused(self.parts.database, self.parts.clock)
+            await sweep_refused(self.parts.database, self.parts.clock)
 
         return (Chore("courier", deliver), Chore("sweep", sweep))

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -24,7 +24,7 @@ from services.transfer.edge.inbox import ROLES
 from services.transfer.edge.ports import RefusedInput, SealedBundle, Standing
 from shared.clock import Clock
 from shared.messages import Unavailable
-from shared.postgres import Database
+from shared.postgres import Connection, Database
 
 # Asked at every message; a second old is new enough (check 2).
 STANDING_SECONDS = 1.0
@@ -211,24 +211,27 @@ class StoredJournal:
             )
 
 
-async def forget_refused(database: Database, clock: Clock) -> None:
+async def sweep_refused(database: Database, clock: Clock) -> None:
     """A chore: what did not pass the checks is kept 90 days (3.3), then goes, page by page."""
     while True:
-        before = clock.now() - timedelta(days=REFUSED_KEPT_DAYS)
         try:
             async with database.reading() as connection:
-                gone = REFUSED_PAGE
-                while gone == REFUSED_PAGE:
-                    done = await connection.execute(
-                        """DELETE FROM rejected_input WHERE id IN (
-                               SELECT id FROM rejected_input WHERE at < $1 ORDER BY at LIMIT $2)""",
-                        before,
-                        REFUSED_PAGE,
-                    )
-                    gone = int(done.split()[-1])
+                while await forget_refused(connection, clock.now()) == REFUSED_PAGE:
+                    pass
         except Unavailable as away:
             _log.warning("refused input not swept", reason=str(away))
         await asyncio.sleep(SWEEP_SECONDS)
+
+
+async def forget_refused(connection: Connection, now: datetime) -> int:
+    """Deletes a page of refused input older than 90 days; returns how many."""
+    deleted = await connection.execute(
+        """DELETE FROM rejected_input WHERE id IN (
+               SELECT id FROM rejected_input WHERE at < $1 ORDER BY at LIMIT $2)""",
+        now - timedelta(days=REFUSED_KEPT_DAYS),
+        REFUSED_PAGE,
+    )
+    return int(deleted.split()[-1])
 
 
 class StoredSerials:
