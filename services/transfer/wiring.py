@@ -41,7 +41,7 @@ from services.transfer.edge.store import (
     StoredSerials,
     sweep_refused,
 )
-from services.transfer.edge.terms import WorkingTerms
+from services.transfer.edge.terms import WorkingTerms, YearAlarms
 from services.transfer.settings import Settings
 from shared.jobs import JobHandler
 from shared.messages import Unavailable
@@ -107,7 +107,7 @@ class House:
                 city=self.city,
                 incarnation=1,
                 signer=self.signers,
-                terms=WorkingTerms(self.parts.calendar, self._unknown_year),
+                terms=WorkingTerms(self.parts.calendar, YearAlarms(self.journal)),
                 limits=self.settings.limits(),
                 daily_requests_per_peer=self.settings.daily_requests_per_peer,
             ),
@@ -124,9 +124,6 @@ class House:
     @cached_property
     def _alarms(self) -> Counter:
         return self.parts.metrics.counter("alarms", "Alarms raised.", "kind")
-
-    def _unknown_year(self, year: int) -> None:
-        self.parts.log.warning("calendar.missing", year=year)
 
     @cached_property
     def signers(self) -> Signers:
