@@ -25,6 +25,8 @@ from shared.problems import Language, Problem, field_is_wrong, language_of, of_r
 # A UUID has 36; whoever makes keys of several parts finds room.
 MAX_KEY_CHARACTERS: Final = 128
 KEY_HEADER: Final = "Idempotency-Key"
+# What is sent where nothing is asked for: many clients send an object with every POST.
+EMPTY: Final = (b"", b"{}")
 _KEY = re.compile(r"[!-~]{1,128}")
 
 
@@ -73,6 +75,9 @@ class Commanding(Guard):
             raise idempotency_key_is_missing()
         if not _KEY.fullmatch(idempotency_key):
             raise field_is_wrong(KEY_HEADER, "not_1_to_128_visible_ascii_characters")
+        if not _takes_body(request) and b"".join((await request.body()).split()) not in EMPTY:
+            # The path says it all: whatever member is sent is one too many.
+            raise field_is_wrong("body", "extra_forbidden")
         route = f"{request.method} {route_of(request.scope)}"
         # Without a token there is no actor to tell the keys of two callers apart: the key does.
         return CommandContext(
@@ -83,6 +88,10 @@ class Commanding(Guard):
             language=language_of(request),
             strong=caller.strong,
         )
+
+
+def _takes_body(request: Request) -> bool:
+    return getattr(request.scope.get("route"), "body_field", None) is not None
 
 
 def command(*roles: str, strong: bool = False) -> Commanding:

@@ -121,7 +121,6 @@ def _changing(ledger: LedgerApi) -> APIRouter:
         issuer: Issuer,
         entry_id: EntryId,
         context: Approver,
-        body: b.Nothing | None = None,
     ) -> Response:
         wish = c.ApproveEntry(**context.meta(), **_entry(subject_id, issuer, entry_id))
         return await submit(ledger, wish, context, answers.entry_changed)

@@ -109,10 +109,6 @@ class TrainingIn(Body):
         )
 
 
-class Nothing(Body):
-    """``{}``: the path says it all."""
-
-
 class RejectionIn(Body):
     reason_code: Label | None = Field(default=None, examples=["not_present"])
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -209,6 +210,32 @@ def test_every_operation_says_what_it_does_and_shows_an_example(served: Served) 
         if body and not _has_example(served.document, body["content"]["application/json"]):
             wrong.append(f"{name} shows no example of its body")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("service_name", SERVICES)
+def test_a_command_that_takes_no_body_refuses_one(served: Served) -> None:
+    bare = [
+        re.sub(r"\{[^}]+\}", "0" * 32, name.removeprefix("POST "))
+        for name, operation in operations(served.document)
+        if name.startswith("POST") and "requestBody" not in operation
+    ]
+    # Of rewards every command has members.
+    assert bool(bare) is (served.name != "rewards")
+    with httpx.Client(base_url=served.url, trust_env=False, timeout=20) as client:
+        for path in bare:
+            for sent in (b'{"reason": "none"}', b"[]", b"null", b"1", b"reason=none"):
+                answer = _post(served, client, path, sent)
+                told = answer.json()
+                refused = (answer.status_code, told.get("field"), told.get("reason"))
+                assert refused == (422, "body", "extra_forbidden"), f"{path} took {sent!r}"
+            for sent in (b"", b"{}", b"{ }\n"):
+                answer = _post(served, client, path, sent)
+                assert answer.json().get("field") != "body", f"{path} refused {sent!r}"
+
+
+def _post(served: Served, client: httpx.Client, path: str, sent: bytes) -> httpx.Response:
+    kind = "text/plain" if sent.startswith(b"reason") else "application/json"
+    return client.post(path, content=sent, headers={"content-type": kind, **served.headers()})
 
 
 def _has_example(document: dict[str, Any], content: dict[str, Any]) -> bool:
