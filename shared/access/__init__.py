@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.access.broker import Bootstrap, Broker
+from shared.access.broker import Bootstrap, Broker, refusal
 from shared.access.database import database_url
 from shared.access.settings import (
     AccessSettings,
@@ -21,5 +21,6 @@ __all__ = [
     "ClientCertificates",
     "client_context",
     "database_url",
+    "refusal",
     "server_context",
 ]

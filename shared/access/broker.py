@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+
+from confluent_kafka import KafkaError
 
 from shared.access.tls import client_context
+
+# What an operator mends: by the name that librdkafka gives the error.
+_REFUSALS: Final = {
+    "_AUTHENTICATION": "JIEXU_KAFKA_USERNAME: the broker does not take it with this password",
+    "_SSL": "JIEXU_KAFKA_CA: the broker's certificate is not taken, or ours is not by the broker",
+    "TOPIC_AUTHORIZATION_FAILED": "JIEXU_KAFKA_USERNAME: the broker does not let it use a topic",
+    "GROUP_AUTHORIZATION_FAILED": "JIEXU_KAFKA_USERNAME: the broker does not let it join its group",
+}
+
+
+def refusal(error: KafkaError) -> str | None:
+    """Why the broker does not let us in, or do what we must; None: it is something else."""
+    said = _REFUSALS.get(error.name())
+    rights = "; the role acls prints what it must be allowed"
+    return said and said + (rights if "AUTHORIZATION" in error.name() else "")
 
 
 @dataclass(frozen=True, slots=True)

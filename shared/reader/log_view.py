@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
-from shared.access import Bootstrap, Broker
+from shared.access import Bootstrap, Broker, refusal
 from shared.envelope import full_name
 from shared.messages import Unavailable
 
@@ -36,10 +36,10 @@ class LogView:
     def __init__(self, bootstrap: Bootstrap, node: str) -> None:
         self.broker = Broker.of(bootstrap)
         self.node = node
+        self._refused: str | None = None
         # Kept for as long as futures run; connects at the first question.
-        self._admin = AdminClient(
-            {**self.broker.confluent(), "log_level": 2, "reconnect.backoff.max.ms": 1000}
-        )
+        options = self.broker.confluent() | {"log_level": 2, "reconnect.backoff.max.ms": 1000}
+        self._admin = AdminClient(options | {"error_cb": self._noticed})
 
     async def partitions(self, topics: Iterable[str]) -> dict[str, tuple[str, int]]:
         """Of each topic that exists: its id and how many partitions it has."""
@@ -56,7 +56,7 @@ class LogView:
             except KafkaException as problem:
                 if problem.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
                     continue
-                raise _away(problem) from problem
+                raise self._away(problem) from problem
             found[names[name]] = (str(topic.topic_id), len(topic.partitions))
         return found
 
@@ -98,8 +98,19 @@ class LogView:
             try:
                 found[asked[partition]] = (await _within(promise)).offset
             except KafkaException as problem:
-                raise _away(problem) from problem
+                raise self._away(problem) from problem
+        self._refused = None
         return found
+
+    def _noticed(self, error: KafkaError) -> None:
+        self._refused = refusal(error) or self._refused
+
+    def _away(self, problem: KafkaException) -> Unavailable:
+        """Says why the broker does not let us in, where it is that."""
+        self._admin.poll(0)
+        error: KafkaError = problem.args[0]
+        why = refusal(error) or self._refused
+        return Unavailable(why or f"the broker cannot say ({error.name()})")
 
 
 async def _within(promise: Any) -> Any:
@@ -109,7 +120,3 @@ async def _within(promise: Any) -> Any:
             return await asyncio.wrap_future(promise)
     except TimeoutError:
         raise Unavailable("the broker does not say") from None
-
-
-def _away(problem: KafkaException) -> Unavailable:
-    return Unavailable(f"the broker cannot say ({problem.args[0].name()})")

@@ -18,7 +18,7 @@ from shared.relay import open_when_compared
 from shared.roles.parts import Service, gather
 from shared.roles.permissions import PRINTED, permissions
 from shared.roles.process import Process, Role
-from shared.roles.topics import TopicDiffers, create_topics, with_dead_letters
+from shared.roles.topics import BrokerRefuses, TopicDiffers, create_topics, with_dead_letters
 from shared.settings import ServiceSettings, SettingsAreWrong, load
 from shared.signing import KeyFileIsWrong
 from shared.telemetry import configure_logging, describe
@@ -62,7 +62,7 @@ def main(
     except SettingsAreWrong as wrong:
         print("\n".join(wrong.lines), file=sys.stderr)
         return EXIT_SETTINGS
-    except (KeyFileIsWrong, CalendarIsWrong, TopicDiffers) as wrong:
+    except (KeyFileIsWrong, CalendarIsWrong, TopicDiffers, BrokerRefuses) as wrong:
         print(wrong, file=sys.stderr)
         return EXIT_SETTINGS
     except Exception as error:  # noqa: BLE001 - the last resort of the process

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from shared.access import Bootstrap, Broker
+from shared.access import Bootstrap, Broker, refusal
 from shared.envelope import Topic
 from shared.messages import Unavailable
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 # A broker that is just starting answers within this.
 REACH_SECONDS: Final = 60.0
 REQUEST_MILLISECONDS: Final = 10_000
+LET_IN_SECONDS: Final = 3.0
+
+
+class BrokerRefuses(Exception):
+    """The broker is there and does not let us in, or make a topic; the text names the setting."""
 
 
 class TopicDiffers(Exception):
@@ -57,8 +62,8 @@ def create_topics(
 ) -> tuple[str, ...]:
     """Makes what is missing and returns its names; safe to run again, and by two at once.
 
-    Blocking: call it in a thread. Raises ``TopicDiffers``, or ``Unavailable`` when no broker
-    answers in time.
+    Blocking: call it in a thread. Raises ``TopicDiffers``, ``BrokerRefuses``, or ``Unavailable``
+    when no broker answers in time.
     """
     from kafka.errors import KafkaError
 
@@ -68,11 +73,12 @@ def create_topics(
         there = set(admin.list_topics())
         missing = {name: topic for name, topic in wanted.items() if name not in there}
         if missing:
-            admin.create_topics(
+            answer = admin.create_topics(
                 {name: _declared(topic, replication) for name, topic in missing.items()},
                 timeout_ms=REQUEST_MILLISECONDS,
                 raise_errors=False,
             )
+            _refused(answer)
             admin.wait_for_topics(list(missing))
         _compare(admin, wanted)
     except KafkaError as error:
@@ -97,6 +103,14 @@ def _declared(topic: Topic, replication: int) -> dict[str, Any]:
     }
 
 
+def _refused(answer: dict[str, Any]) -> None:
+    from confluent_kafka import KafkaError
+
+    for topic in answer["topics"]:
+        if why := refusal(KafkaError(topic["error_code"])):
+            raise BrokerRefuses(f"{topic['name']} cannot be made: {why}")
+
+
 def _compare(admin: KafkaAdminClient, wanted: dict[str, Topic]) -> None:
     for found in admin.describe_topics(list(wanted)):
         name = found.get("name") or found.get("topic")
@@ -115,6 +129,7 @@ def _reach(broker: Broker, seconds: float) -> KafkaAdminClient:
         try:
             # kafka-python leaves a socket behind when its first connection fails: ask first.
             _knock(broker.servers)
+            _let_in(broker)
             return KafkaAdminClient(
                 **broker.kafka_python(),
                 client_id="jiexu-provision",
@@ -140,6 +155,26 @@ def _knock(servers: str) -> None:
             problem = error
     assert problem is not None
     raise problem
+
+
+def _let_in(broker: Broker) -> None:
+    """Raises ``BrokerRefuses`` with a reason for what kafka-python only calls a timeout."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    told: list[str | None] = []
+    options = broker.confluent() | {"log_level": 0}
+    options["error_cb"] = lambda error: told.append(refusal(error))
+    admin = AdminClient(options)
+    deadline = time.monotonic() + LET_IN_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            admin.list_topics(timeout=0.5)
+            return
+        except KafkaException:
+            admin.poll(0)
+            if why := next(filter(None, told), None):
+                raise BrokerRefuses(why) from None
 
 
 def _milliseconds(retention: timedelta | None) -> int:

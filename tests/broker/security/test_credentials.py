@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,9 @@ from services.rewards.contract.topics import AWARDS
 from services.transfer.contract.topics import ENDINGS, TRANSFERS
 from shared.access import Broker, database_url
 from shared.access.acls import Rule
+from shared.messages import Unavailable
 from shared.reader.log_view import LogView
+from shared.roles.topics import BrokerRefuses, create_topics
 from shared.signing import write_private_key, write_public_key
 from tests.broker.registry.test_process import City
 from tests.support.certificates import Authority
@@ -88,6 +90,31 @@ async def test_every_client_is_let_in(broker: SecuredKafka, node_name: str, secu
     await consumer.stop()
 
 
+async def test_what_the_broker_refuses_is_named(
+    broker: SecuredKafka, node_name: str, tmp_path: Path
+) -> None:
+    principal = f"{node_name}-rewards"
+    known = Broker(
+        broker.servers("SASL_SSL"),
+        "SASL_SSL",
+        username=principal,
+        password=broker.make_user(principal),
+        ca=broker.authority.ca,
+    )
+    user, other = "JIEXU_KAFKA_USERNAME", Authority(tmp_path).ca
+    for wrong, said in (
+        (replace(known, password="guessed"), f"{user}: the broker does not take it"),
+        (replace(known, ca=other), "JIEXU_KAFKA_CA: the broker's certificate is not taken"),
+        (known, f"{node_name}.rewards.awards.v1 cannot be made: {user}: .* the role acls"),
+    ):
+        with pytest.raises(BrokerRefuses, match=said):
+            await asyncio.to_thread(create_topics, wrong, node_name, [AWARDS])
+    with pytest.raises(Unavailable, match=f"{user}: the broker does not take it"):
+        await LogView(replace(known, password="guessed"), node_name).ends([AWARDS.name])
+    with pytest.raises(Unavailable, match=f"{user}: the broker does not let it use a topic"):
+        await LogView(known, node_name).ends([AWARDS.name])
+
+
 # -- the services whole -------------------------------------------------------------------------
 
 
@@ -104,8 +131,8 @@ class Guarded:
     def topic(self, name: str) -> str:
         return f"{self.city.node}.{name}"
 
-    def run(self, service: str, role: str) -> str:
-        """The standard output of one role that ends by itself."""
+    def run(self, service: str, role: str, *, code: int = 0) -> str:
+        """What one role that ends by itself says: its output, or its errors where it is refused."""
         done = subprocess.run(
             [sys.executable, "-m", f"services.{service}", role],
             env={**os.environ, **self.environments[service]},
@@ -115,8 +142,8 @@ class Guarded:
             timeout=150,
             check=False,
         )
-        assert done.returncode == 0, done.stderr + done.stdout
-        return done.stdout
+        assert done.returncode == code, done.stderr + done.stdout
+        return done.stderr if code else done.stdout
 
     async def is_ready(self, service: str) -> bool:
         port = self.environments[service]["JIEXU_INTERNAL_PORT"]
@@ -194,6 +221,8 @@ def _rewards_keys(directory: Path) -> None:
 
 
 async def test_a_service_runs_whole_and_can_do_no_more(guarded: Guarded, tmp_path: Path) -> None:
+    told = guarded.run("registry", "provision", code=2)
+    assert told.strip().endswith("the role acls prints what it must be allowed")
     for service in SERVICES:
         guarded.broker.allow(*printed(guarded.run(service, "kafka-user")))
         guarded.run(service, "provision")
