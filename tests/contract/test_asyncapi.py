@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.support.schemas import CONTRACTS
 from tests.support.toolchains import npm_project, run
 
 PARSER = Path(__file__).parent / "asyncapi"
+PAGE = asyncapi.ROOT / "docs" / "subscribers.md"
 SERVICES = list(CONTRACTS)
 
 
@@ -84,3 +86,15 @@ def test_the_public_parser_takes_the_document_and_would_see_a_fault(
     found = json.loads(run(["node", "validate.mjs", right, *wrong], parser))
     assert found.pop(right) == []
     assert {path for path, faults in found.items() if faults} == set(wrong)
+
+
+def test_the_page_for_subscribers_names_every_public_topic_and_every_header() -> None:
+    page = PAGE.read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z.0-9-]+\.v[0-9]+)` \| ([^|]+) \|", page, re.M)
+    assert sorted(rows) == sorted((topic.name, topic.key) for _, topic in asyncapi.public_topics())
+    headers = [
+        name
+        for row in re.findall(r"^\| (`(?:ce_|content-).*?) \|", page, re.M)
+        for name in re.findall(r"`([a-z_-]+)`", row)
+    ]
+    assert sorted(headers) == sorted(asyncapi.HEADERS["properties"])
