@@ -9,6 +9,9 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+Nature = Literal["rule", "authority", "field", "absent"]
+Terms = Mapping[str, Mapping[str, str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -71,14 +74,16 @@ class Rejection:
 
     ``waits``: a fact of a neighbour is not here yet, so the same command may succeed later.
     ``nature`` says what kind of no it is; only the edge turns it into a status. ``zh`` and ``en``
-    give reason and remedy in one or two sentences; they may name fields as ``{field}``.
-    No field may hold a personal value.
+    say the reason in one sentence and the remedy in the next; they may name fields as ``{field}``.
+    ``terms``: of each field that holds a code, the Chinese of its codes, which ``zh`` says in
+    their place. No field may hold a personal value.
     """
 
     waits: ClassVar[bool] = False
-    nature: ClassVar[Literal["rule", "authority", "field", "absent"]] = "rule"
+    nature: ClassVar[Nature] = "rule"
     zh: ClassVar[str]
     en: ClassVar[str]
+    terms: ClassVar[Terms] = {}
 
     @classmethod
     def slug(cls) -> str:

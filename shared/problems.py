@@ -33,6 +33,8 @@ STATUS_BY_NATURE: Final[Mapping[str, int]] = {
 }
 # A fact of a neighbour arrives within moments, or within minutes while something is down.
 RETRY_WAITING_SECONDS: Final = 2
+# What a Chinese sentence says of a code that has no term of its own.
+OTHER: Final = "其他情形"
 # More wrong fields than anybody reads at once.
 MAX_ERRORS: Final = 20
 
@@ -42,7 +44,7 @@ _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 # Not frozen: contextlib sets __traceback__ on exceptions that pass through it.
 @dataclass(kw_only=True, eq=False)
 class Problem(Exception):
-    """An answer that is no success; ``zh`` and ``en`` give reason and remedy in brief."""
+    """An answer that is no success; ``zh`` and ``en`` say the reason, then the remedy."""
 
     status: int
     slug: str
@@ -58,12 +60,15 @@ class Problem(Exception):
 def of_rejection(rejection: Rejection) -> Problem:
     """409, 403, 422 or 404 by its nature; Retry-After where it waits."""
     members = rejection.members()
+    codes = {name: str(members[name]) for name in rejection.terms}
+    chinese = {name: rejection.terms[name].get(code, OTHER) for name, code in codes.items()}
+    english = {name: code.replace("_", " ") for name, code in codes.items()}
     headers = {"Retry-After": str(RETRY_WAITING_SECONDS)} if rejection.waits else {}
     return Problem(
         status=STATUS_BY_NATURE[rejection.nature],
         slug=rejection.slug(),
-        zh=_fill(rejection.zh, members),
-        en=_fill(rejection.en, members),
+        zh=_fill(rejection.zh, members | chinese),
+        en=_fill(rejection.en, members | english),
         members=members,
         headers=headers,
     )
@@ -74,8 +79,9 @@ def not_found() -> Problem:
     return Problem(
         status=404,
         slug="not-found",
-        zh="没有这一资源，或您无权查看。",
-        en="There is no such resource, or you may not see it.",
+        zh="没有这一资源，或您无权查看。请核对地址和编号，或以有权查看的身份登录。",
+        en="There is no such resource, or you may not see it. Check address and id, or sign in as "
+        "someone who may.",
     )
 
 
@@ -84,7 +90,7 @@ def field_is_wrong(name: str, reason: str) -> Problem:
     return Problem(
         status=422,
         slug="field-is-wrong",
-        zh="请求中的字段有误，请改正后重试。",
+        zh="请求中的字段有误。请改正后重试。",
         en="A field of the request is wrong. Correct it and try again.",
         members={"field": name, "reason": reason},
     )
@@ -94,8 +100,8 @@ def body_is_unreadable() -> Problem:
     return Problem(
         status=422,
         slug="body-is-unreadable",
-        zh="无法读取请求内容，应为 UTF-8 编码的 JSON。",
-        en="The request body cannot be read. It must be JSON in UTF-8.",
+        zh="无法读取请求内容。请以 UTF-8 编码的 JSON 重新提交。",
+        en="The request body cannot be read. Send it as JSON in UTF-8.",
     )
 
 
@@ -103,7 +109,7 @@ def too_large(limit_bytes: int) -> Problem:
     return Problem(
         status=413,
         slug="too-large",
-        zh="请求内容过大，请分次提交。",
+        zh="请求内容过大。请分次提交。",
         en="The request body is too large. Send it in parts.",
         members={"limit_bytes": limit_bytes},
     )
@@ -114,7 +120,7 @@ def unavailable(retry_after_seconds: int = 1) -> Problem:
     return Problem(
         status=503,
         slug="unavailable",
-        zh="服务暂时不可用，请稍后重试。",
+        zh="服务暂时不可用。请稍后重试。",
         en="The service is unavailable for now. Try again later.",
         headers={"Retry-After": str(retry_after_seconds)},
     )
@@ -124,8 +130,8 @@ def internal() -> Problem:
     return Problem(
         status=500,
         slug="internal",
-        zh="服务内部错误，已记录，请稍后重试。",
-        en="Something went wrong on our side. It has been recorded; try again later.",
+        zh="服务内部错误，已记录。请稍后重试。",
+        en="Something went wrong on our side and has been recorded. Try again later.",
     )
 
 
@@ -133,8 +139,8 @@ def token_is_missing() -> Problem:
     return Problem(
         status=401,
         slug="token-is-missing",
-        zh="需要登录：请求未携带令牌。",
-        en="Sign in first: the request carries no token.",
+        zh="请求未携带令牌。请登录后重试。",
+        en="The request carries no token. Sign in and try again.",
         headers={"WWW-Authenticate": 'Bearer realm="jiexu"'},
     )
 
@@ -144,7 +150,7 @@ def token_is_wrong() -> Problem:
     return Problem(
         status=401,
         slug="token-is-wrong",
-        zh="令牌无效或已过期，请重新登录。",
+        zh="令牌无效或已过期。请重新登录。",
         en="The token is not valid or has expired. Sign in again.",
         headers={"WWW-Authenticate": 'Bearer realm="jiexu", error="invalid_token"'},
     )
@@ -154,8 +160,8 @@ def actor_may_not() -> Problem:
     return Problem(
         status=403,
         slug="actor-may-not",
-        zh="您的身份无权进行此操作。",
-        en="Your role does not allow this.",
+        zh="您的身份无权进行此操作。请由有权办理的人员办理，或以相应身份登录后重试。",
+        en="Your role does not allow this. Ask someone who may, or sign in as such.",
     )
 
 
@@ -286,7 +292,7 @@ def of_validation(error: RequestValidationError) -> Problem:
     return Problem(
         status=422,
         slug="field-is-wrong",
-        zh="请求中的字段有误，请改正后重试。",
+        zh="请求中的字段有误。请改正后重试。",
         en="A field of the request is wrong. Correct it and try again.",
         members={**wrong[0], "errors": wrong} if wrong else {},
     )
@@ -313,12 +319,23 @@ def _of_status(status: int, headers: Mapping[str, str] | None) -> Problem:
     if status >= 500:
         return internal()
     known = {
-        405: ("method-not-allowed", "此地址不支持该方法。", "This method is not allowed here."),
-        415: ("unsupported-media", "不支持此内容类型。", "This media type is not supported."),
+        405: (
+            "method-not-allowed",
+            "此地址不支持该方法。请查阅接口文档后重试。",
+            "This method is not allowed here. See the API documents and try again.",
+        ),
+        415: (
+            "unsupported-media",
+            "不支持此内容类型。请以 JSON 提交。",
+            "This media type is not supported. Send JSON.",
+        ),
     }
-    slug, zh, en = known.get(
-        status, ("bad-request", "请求有误。", "The request cannot be understood.")
+    bad_request = (
+        "bad-request",
+        "请求有误，无法理解。请查阅接口文档后重试。",
+        "The request cannot be understood. See the API documents and try again.",
     )
+    slug, zh, en = known.get(status, bad_request)
     return Problem(status=status, slug=slug, zh=zh, en=en, headers=dict(headers or {}))
 
 

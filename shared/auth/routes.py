@@ -84,7 +84,7 @@ def strong_login_is_needed() -> Problem:
     return Problem(
         status=403,
         slug="strong-login-is-needed",
-        zh="此操作需要更高强度的身份认证，请以强认证方式重新登录。",
+        zh="此操作需要更高强度的身份认证。请以强认证方式重新登录。",
         en="This needs a stronger sign-in. Sign in again by a strong means.",
     )
 

@@ -271,11 +271,11 @@ def _keepable(data: Mapping[str, Any]) -> str | FieldIsWrong:
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
-        return FieldIsWrong(field="body", reason="it holds half a surrogate pair")
+        return FieldIsWrong(field="body", reason="half_a_surrogate_pair")
     if size > MAX_EVENT_BYTES:
-        return FieldIsWrong(field="body", reason=f"it makes an event over {MAX_EVENT_BYTES} bytes")
+        return FieldIsWrong(field="body", reason="makes_too_large_an_event")
     if _NUL.search(text):
-        return FieldIsWrong(field="body", reason="it holds U+0000")
+        return FieldIsWrong(field="body", reason="null_character")
     return text
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
-from shared.messages import Command, Event, Outgoing, Rejection
+from shared.messages import Command, Event, Nature, Outgoing, Rejection, Terms
 from shared.postgres import Connection
 
 
@@ -211,9 +211,16 @@ class CommandIdReused(Rejection):
 class FieldIsWrong(Rejection):
     """What was sent cannot be kept as an event: too long, or holding a character no text may."""
 
-    nature: ClassVar[Literal["rule", "authority", "field", "absent"]] = "field"
-    zh = "字段 {field} 不符合要求：{reason}。"
-    en = "The field {field} is wrong: {reason}."
+    nature: ClassVar[Nature] = "field"
+    zh = "字段 {field} 不符合要求：{reason}。请改正后重试。"
+    en = "The field {field} is wrong: {reason}. Correct it and try again."
+    terms: ClassVar[Terms] = {
+        "reason": {
+            "half_a_surrogate_pair": "含有不完整的字符",
+            "makes_too_large_an_event": "内容过长",
+            "null_character": "含有空字符",
+        }
+    }
 
     field: str
     reason: str

@@ -119,7 +119,7 @@ class Intake:
             refused = problems.Problem(
                 status=408,
                 slug="too-slow",
-                zh="请求内容未能及时送达，请重试。",
+                zh="请求内容未能及时送达。请重试。",
                 en="The request body did not arrive in time. Try again.",
                 headers={"Connection": "close"},
             )

@@ -152,7 +152,7 @@ def idempotency_key_is_missing() -> Problem:
     return Problem(
         status=400,
         slug="idempotency-key-is-missing",
-        zh="缺少 Idempotency-Key 请求头：请为每次请求生成一个新的键，重试时保持不变。",
+        zh="缺少 Idempotency-Key 请求头。请为每次请求生成一个新的键，重试时保持不变。",
         en="The header Idempotency-Key is missing. Make a new one for each request and keep it "
         "for its retries.",
     )

@@ -27,6 +27,16 @@ class Ground:
     remedy_zh: str
     remedy_en: str
 
+    @property
+    def reason_zh(self) -> str:
+        """The Chinese half of the meaning."""
+        return self.meaning.rpartition(" ")[2]
+
+    @property
+    def reason_en(self) -> str:
+        """The English half of the meaning."""
+        return self.meaning.rpartition(" ")[0]
+
     def may_be_said_by(self, side: Literal["O", "D"]) -> bool:
         """``either`` codes belong to both sides."""
         return self.said_by in ("either", side)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from shared.messages import Rejection
+from shared.messages import Nature, Rejection
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class SubjectBecameKnown(Rejection):
     """The edge made its command before the move knew its subject: it looks again and asks again."""
 
     waits: ClassVar[bool] = True
-    zh = "该转移刚有进展，请稍候重试。"
+    zh = "该转移刚有进展。请稍候重试。"
     en = "The transfer has just moved on. Try again."
 
 
@@ -21,10 +21,10 @@ class SubjectBecameKnown(Rejection):
 class ConsentIsMissing(Rejection):
     """No consent, or one that does not name this city, this purpose, or is over."""
 
-    zh = "缺少有效的转移同意书：须写明接收城市、目的、种类和期限。请重新签署。"
+    zh = "缺少有效的转移同意书。请重新签署，写明接收城市、目的、种类和期限。"
     en = (
-        "A valid consent is missing: it must name the receiving city, the purpose, the kinds of "
-        "entries and its end. Sign it again."
+        "A valid consent is missing. Sign it again, naming the receiving city, the purpose, the "
+        "kinds of entries and its end."
     )
 
     reason: str
@@ -34,15 +34,18 @@ class ConsentIsMissing(Rejection):
 class GuardianConsentIsMissing(Rejection):
     """The applicant is under 18 and no verified guardian has consented."""
 
-    zh = "申请人未满十八周岁，须经核验的监护人同意。"
-    en = "The applicant is under 18: a guardian whose identity was verified must consent."
+    zh = "申请人未满十八周岁，缺少经核验的监护人同意。请由监护人核验身份并同意后重新提交。"
+    en = (
+        "The applicant is under 18 and no verified guardian has consented. Let a guardian whose "
+        "identity was verified consent."
+    )
 
 
 @dataclass(frozen=True)
 class OriginIsUnknown(Rejection):
     """The directory lists no such active city, or it is this one."""
 
-    nature: ClassVar[Literal["rule", "authority", "field", "absent"]] = "field"
+    nature: ClassVar[Nature] = "field"
     zh = "转出城市 {origin} 不在目录中或不可用。请核对城市代码。"
     en = "The origin {origin} is not an active city of the directory. Check its code."
 
@@ -61,24 +64,30 @@ class TransferIsOpen(Rejection):
 class AlreadyRegisteredHere(Rejection):
     """Registry knows the person as a volunteer of this city: two registrations are merged."""
 
-    zh = "此人已在本市注册。两处注册须先合并，不能转移。"
-    en = "This person is registered here already: two registrations are merged, not transferred."
+    zh = "此人已在本市注册，不能转移。请先办理两处注册的合并。"
+    en = (
+        "This person is registered here already and cannot be transferred. Have the two "
+        "registrations merged."
+    )
 
 
 @dataclass(frozen=True)
 class IdentityIsNotVerified(Rejection):
     """The applicant's identity has not been checked at document level."""
 
-    zh = "申请人身份尚未核验（须出示证件或在线核验）。"
-    en = "The applicant's identity is not verified: show the document or verify online."
+    zh = "申请人身份尚未核验。请出示证件或在线核验。"
+    en = "The applicant's identity is not verified. Show the document or verify online."
 
 
 @dataclass(frozen=True)
 class ApplicationIsRefused(Rejection):
     """Registry would not prove the applicant, for a reason of its own."""
 
-    zh = "身份模块未能为该申请出具证明（{reason}）。"
-    en = "The registry would not give a proof for this application ({reason})."
+    zh = "身份模块未能为该申请出具证明。请核对申请后重新提交，或联系管理单位。"
+    en = (
+        "The registry would not give a proof for this application. Check it and apply "
+        "again, or ask the office."
+    )
 
     reason: str
 
@@ -97,8 +106,11 @@ class CustodyHasMoved(Rejection):
 class TransferHasEnded(Rejection):
     """There is nothing left to withdraw."""
 
-    zh = "该转移已经结束（{code}）。"
-    en = "This transfer has ended already ({code})."
+    zh = "该转移已经结束（{code}），无须撤回。如需转移，可重新申请。"
+    en = (
+        "This transfer has ended already ({code}), there is nothing to withdraw. Apply again if "
+        "you want to move."
+    )
 
     code: str
 
@@ -107,7 +119,7 @@ class TransferHasEnded(Rejection):
 class DossierIsNotHere(Rejection):
     """An export was asked for of a dossier that this city does not keep."""
 
-    zh = "档案不在本市，现存放于 {home}。"
-    en = "The dossier is not kept here; it is kept by {home}."
+    zh = "档案不在本市，现存放于 {home}。请向该城市申请导出。"
+    en = "The dossier is not kept here, but by {home}. Ask that city for the export."
 
     home: str

@@ -44,6 +44,7 @@ from services.transfer.edge.signatures import verify_signature
 from shared.canonical import canonical
 from shared.clock import Clock, wire
 from shared.messages import Unavailable
+from shared.problems import language_of, response
 from shared.signing import Signer
 from shared.telemetry import describe
 
@@ -249,7 +250,7 @@ class Federation:
             _log.error(
                 "defect", endpoint=endpoint, instance=refused.instance, error=describe(defect)
             )
-        return await self._refuse(endpoint, refused, incoming, trace)
+        return await self._refuse(endpoint, request, refused, incoming, trace)
 
     async def _keep(self, row: RefusedInput) -> None:
         """Whatever becomes of the row, the sender gets its answer."""
@@ -264,7 +265,12 @@ class Federation:
             _log.error("refused input not kept", error=describe(defect))
 
     async def _refuse(
-        self, endpoint: str, refused: Refused, incoming: HttpInput, trace: Trace
+        self,
+        endpoint: str,
+        request: Request,
+        refused: Refused,
+        incoming: HttpInput,
+        trace: Trace,
     ) -> Response:
         name, check = refused.answer.name, refused.answer.check
         self._wire.count(endpoint, name)
@@ -289,12 +295,7 @@ class Federation:
                 at=self._wire.clock.now(),
             )
             await self._keep(row)
-        return Response(
-            refused.body(),
-            refused.answer.status,
-            headers=refused.headers(),
-            media_type="application/problem+json",
-        )
+        return response(refused.problem(), language_of(request), refused.instance)
 
 
 def federation_app(wire: Wire) -> FastAPI:

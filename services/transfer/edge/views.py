@@ -172,7 +172,7 @@ def attempt_json(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def refusal_json(view: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Code, class, remedy in both languages, and what goes with the code."""
+    """Code, class, reason and remedy in both languages, and what goes with the code."""
     if "code" not in view:
         return None
     ground = GROUNDS[view["code"]]
@@ -180,6 +180,7 @@ def refusal_json(view: Mapping[str, Any]) -> dict[str, Any] | None:
         "code": ground.code,
         "class": ground.refusal_class,
         "said_by": "origin" if view["by"] == "O" else "destination",
+        "reason": {"zh": ground.reason_zh, "en": ground.reason_en},
         "remedy": {"zh": ground.remedy_zh, "en": ground.remedy_en},
         "retry_after_seconds": view["retry_after"],
         "hold": view["hold"],

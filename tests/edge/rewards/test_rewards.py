@@ -171,8 +171,8 @@ async def test_a_refusal_tells_the_reason_and_the_remedy_in_the_language_asked_f
         chinese = await herself.post(
             "/applications", json=body, headers=key() | {"accept-language": "zh"}
         )
-    assert english.json()["detail"] == "10 minutes are missing."
-    assert chinese.json()["detail"] == "服务时间尚差 10 分钟。"
+    assert english.json()["detail"] == "10 minutes are missing. Apply when they have been served."
+    assert chinese.json()["detail"] == "服务时间尚差 10 分钟。请在补足后再申请。"
     assert english.json()["missing"] == 10
 
 

@@ -127,9 +127,9 @@ async def test_registry_is_the_judge_of_the_person(cities: tuple[City, City]) ->
     assert await birch.rows("SELECT * FROM transfer") == []
 
 
-async def test_a_refused_application_shows_its_remedy_in_both_languages(  # TR-102, PIPL Art 50
+async def test_a_refused_application_shows_its_reason_and_its_remedy_in_both_languages(
     cities: tuple[City, City],
-) -> None:
+) -> None:  # TR-102, PIPL Art 50
     amber, birch = cities
     ref = secrets.token_hex(16)
     transfer_id = (await post(birch, "/transfers", ask(birch, ref))).json()["transfer_id"]
@@ -139,6 +139,10 @@ async def test_a_refused_application_shows_its_remedy_in_both_languages(  # TR-1
     assert shown["status_text"] == {
         "zh": "不予转移",
         "en": "Refused, or ended by a deadline: record unchanged",
+    }
+    assert shown["refusal"]["reason"] == {
+        "zh": "转移码或身份不符",
+        "en": "code or identity does not match",
     }
     assert shown["refusal"]["remedy"]["zh"].startswith("请在转出城市重新取得转移码")
     assert shown["refusal"]["appeal_until"] is not None

@@ -6,12 +6,16 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from services.transfer.domain.content_models import judge_content, judge_envelope
+from services.transfer.edge import checks
 from services.transfer.edge.ports import SealedBundle, Standing, Stored
+from services.transfer.edge.rates import MESSAGES as RATE
+from services.transfer.edge.rates import Buckets
 from services.transfer.edge.signatures import verify_signature
 from shared.canonical import canonical, digest
 from shared.messages import Unavailable
@@ -40,19 +44,39 @@ def problem(answer: Any) -> str:
     """The name in a problem document, its form judged on the way."""
     body = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
-    assert set(body) == {"type", "title", "status", "code", "field", "instance"}
+    assert set(body) == {"type", "title", "status", "detail", "code", "field", "instance"}
     assert body["status"] == answer.status_code
     if answer.status_code in (429, 503):
         assert int(answer.headers["retry-after"]) >= 1
     return body["type"].removeprefix("urn:jiexu:problem:")
 
 
-async def test_a_caller_may_send_sixty_messages_a_second(make_city: Any) -> None:  # check 1, F36
+async def test_a_problem_speaks_the_language_that_is_asked_for(make_city: Any) -> None:
+    city = await make_city("birch")
+    said = {}
+    async with city.client() as client:
+        for language in ("zh", "en", "fr"):
+            headers = JSON | {"Accept-Language": language}
+            answer = await client.post(MESSAGES, content=b"[]", headers=headers)
+            assert problem(answer) == "invalid-field"
+            said[answer.headers["content-language"], language] = answer.json()["detail"]
+    assert said == {
+        ("zh", "zh"): "报文成员有误。请按协议改正该成员。",
+        ("en", "en"): "A member is wrong. Correct it by the protocol.",
+        ("zh", "fr"): "报文成员有误。请按协议改正该成员。",
+    }
+
+
+async def test_a_caller_may_send_so_many_messages_at_once(
+    make_city: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:  # check 1, F36
+    # The clock of the buckets stands: a slow machine refills none.
+    monkeypatch.setattr(checks, "Buckets", partial(Buckets, clock=lambda: 0.0))
     city = await make_city("birch")
     async with city.client() as client, city.client("203.0.113.9") as other:
         answers = [await client.post(MESSAGES, content=b"[]", headers=JSON) for _ in range(150)]
         limited = [answer for answer in answers if answer.status_code == 429]
-        assert len(limited) >= 10 and problem(limited[0]) == "too-many-requests"
+        assert len(limited) == 150 - RATE.burst and problem(limited[0]) == "too-many-requests"
         assert problem(await client.post(STATUS, content=b"[]", headers=JSON)) == (
             "too-many-requests"
         )

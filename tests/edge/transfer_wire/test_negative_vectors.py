@@ -59,7 +59,8 @@ async def test_a_wire_image_gets_its_answer(name: str, make_city: Any) -> None: 
         assert problem["type"] == URN + expected
         assert problem["code"] == ("TR-302" if expected == "conflict" else None)
         assert problem["field"] in (case["fields"] or [None])
-        assert set(problem) == {"type", "title", "status", "code", "field", "instance"}
+        members = {"type", "title", "status", "detail", "code", "field", "instance"}
+        assert set(problem) == members
         assert len(city.ports.alarms) == (expected == "bad-signature")
         kept = [row.raw for row in city.ports.refused]
         assert kept == ([] if expected in ("unknown-transfer",) else [wire])

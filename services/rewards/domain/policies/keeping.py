@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 from services.rewards.domain.policies.model import NotSupported, from_content
 from shared.messages import Command, Event, Rejection
@@ -59,12 +59,17 @@ class KeptPolicy:
 class PolicyIsNotSupported(Rejection):
     """Kept by registry, not evaluated here: no star is judged by half a policy."""
 
-    nature: ClassVar[Literal["rule"]] = "rule"
     policy_id: str
     version: int
     path: str
-    zh = "星级办法 {policy_id} 第 {version} 版使用了本版本尚不支持的条款 {path}，未予启用。"
-    en = "Star policy {policy_id} version {version} uses {path}, which is not evaluated yet."
+    zh = (
+        "星级办法 {policy_id} 第 {version} 版使用了本系统尚不支持的条款（{path}），未予启用。"
+        "请改用已支持的条款发布新版本，或升级本系统。"
+    )
+    en = (
+        "Star policy {policy_id} version {version} uses {path}, which is not evaluated yet. "
+        "Publish a version without it, or upgrade this system."
+    )
 
 
 def decide(
