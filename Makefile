@@ -12,8 +12,11 @@ ONLY ?= tests
 WORKERS ?= 3
 # make demo EXIT=1: stop after the story.
 EXIT ?=
+# make bench QUICK=1: small sizes, one round. make bench MEASURES="relay replay": these alone.
+QUICK ?=
+MEASURES ?=
 
-.PHONY: help setup demo test check clean
+.PHONY: help setup demo test check bench clean
 .DEFAULT_GOAL := help
 
 help: ## 列出命令 · this list
@@ -42,6 +45,9 @@ test: setup ## 提交前须全部通过 · everything a commit must pass
 check: setup ## 只做静态检查 · the static checks alone
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench: setup ## 测速,与参照并列;QUICK=1 约三分钟 · figures beside references; QUICK=1 takes about 3 minutes
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(MEASURES)
 
 clean: ## 删除演示数据和缓存 · remove data of the demo and caches
 	rm -rf data/demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,9 +24,9 @@ class JarsDiffer(Exception):
     """A jar is missing, is one too many, or has other bytes than the pinned ones."""
 
 
-def pinned() -> dict[str, str]:
-    """File name → SHA-256 in hex, as ``kafka_jars.txt`` has them."""
-    lines = PINNED.read_text("ascii").splitlines()
+def pinned(file: Path = PINNED) -> dict[str, str]:
+    """File name → SHA-256 in hex, as ``kafka_jars.txt`` (or another list) has them."""
+    lines = file.read_text("ascii").splitlines()
     rows = (line.split() for line in lines if line and not line.startswith("#"))
     return {name: digest for digest, name in rows}
 
@@ -37,9 +37,9 @@ def home() -> Path:
     return Path(caches) / "jiexu" / "kafka-4.3.1"
 
 
-def verify(directory: Path) -> list[Path]:
+def verify(directory: Path, file: Path = PINNED) -> list[Path]:
     """The jars of ``directory``, each checked against its pinned SHA-256. Raises ``JarsDiffer``."""
-    wanted = pinned()
+    wanted = pinned(file)
     jars = []
     for name, digest in sorted(wanted.items()):
         path = directory / name
@@ -51,12 +51,12 @@ def verify(directory: Path) -> list[Path]:
     return jars
 
 
-def fetch(directory: Path) -> None:
+def fetch(directory: Path, file: Path = PINNED, coordinates: str = COORDINATES) -> None:
     """Bring the pinned jars into ``directory``: resolved by jgo, checked, moved there whole."""
     import jgo  # slow to import, and needed once per machine
 
-    found = {path.name: path for path in jgo.build(COORDINATES).all_jars}
-    wanted = pinned()
+    found = {path.name: path for path in jgo.build(coordinates).all_jars}
+    wanted = pinned(file)
     if missing := sorted(wanted.keys() - found.keys()):
         raise JarsDiffer(f"the resolver did not bring {', '.join(missing)}")
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -64,13 +64,13 @@ def fetch(directory: Path) -> None:
     try:
         for name in wanted:
             shutil.copyfile(found[name], made / name)
-        verify(made)
+        verify(made, file)
         if directory.exists():
             shutil.rmtree(directory)
         made.rename(directory)
     except OSError:
         # Another process may have been quicker: then its directory must hold the same bytes.
-        verify(directory)
+        verify(directory, file)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
