@@ -28,14 +28,15 @@ MEASURES = (
 # number in four letters, put into ids where they are random.
 _ID = "overlay({} placing lower($1) from 1 for 4)"
 _ENTRY = "overlay(entry_id placing $1 from 18 for 4)"
+_EVENT = "event (incarnation, topic, key, sequence, event_id, type, data, actor_id, occurred_at)"
 _COPIES = {
     "aggregate": f"""SELECT kind, {_ID.format("id")}, version,
         replace(replace(state::text, id, {_ID.format("id")}), state->'log'->>'log_id',
             {_ID.format("(state->'log'->>'log_id')")})::jsonb
         FROM seed_aggregate""",
     "stream": f"SELECT topic, {_ID.format('key')}, last_sequence, prev FROM seed_stream",
-    "event (incarnation, topic, key, sequence, event_id, type, data, actor_id, occurred_at)": f"""SELECT incarnation, topic, {_ID.format("key")}, sequence, gen_random_uuid(), type, data,
-        actor_id, occurred_at FROM seed_event""",
+    _EVENT: f"""SELECT incarnation, topic, {_ID.format("key")}, sequence, gen_random_uuid(), type,
+        data, actor_id, occurred_at FROM seed_event""",
     "answer": """SELECT gen_random_uuid(), digest, status, body, secret, answered_at
         FROM seed_answer WHERE $1 <> ''""",
     "entry_version": f"""SELECT issuer, {_ENTRY}, version, {_ID.format("subject_id")},

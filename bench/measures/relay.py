@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
+
+import asyncpg
 
 from bench import raw
 from bench.city import City, wait_for_end
@@ -97,16 +100,10 @@ def _drain(city: City, name: str, count: int, data: str) -> float:
         60,
     )
 
-    async def fill(one: object) -> None:
-        await one.execute("SET search_path = records")  # type: ignore[attr-defined]
+    async def fill(one: asyncpg.Connection[Any]) -> None:
+        await one.execute("SET search_path = records")
         for first in range(0, count, 1000):
-            await one.execute(
-                _FILL,
-                first,
-                min(first + 1000, count) - 1,  # type: ignore[attr-defined]
-                SUBJECTS,
-                data,
-            )
+            await one.execute(_FILL, first, min(first + 1000, count) - 1, SUBJECTS, data)
 
     city.within(fill, name)
     child = city.child("bench.draining", "drain", settings=settings, log=name)

@@ -185,7 +185,8 @@ class Stage:
     def _passed(self, topic: str, database: str) -> int:
         return int(
             self.city.value(
-                "SELECT coalesce(sum(next_offset), 0) FROM rewards.source_progress WHERE topic = $1",
+                """SELECT coalesce(sum(next_offset), 0) FROM rewards.source_progress
+                   WHERE topic = $1""",
                 topic,
                 database=database,
             )
