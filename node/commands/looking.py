@@ -194,6 +194,8 @@ def token(
         made = tokens.token(node_of(node, data), actor, roles, subject_id=subject, strong=strong)
     except tokens.RoleIsUnknown as problem:
         raise Failure(Exit.ASKED_WRONGLY, f"没有角色 {problem}", f"no role {problem}") from None
+    except tokens.RoleIsIncomplete as problem:
+        raise Failure(Exit.ASKED_WRONGLY, problem.zh, problem.en) from None
     if json:
         print_json({"token": made})
     else:

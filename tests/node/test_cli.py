@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from node import expiry, layout, making, supervisor
+from node import expiry, layout, making, supervisor, tokens
 from node.terminal import Exit, language
 
 PROJECT = Path(__file__).parents[2]
@@ -98,6 +98,32 @@ def test_a_token_carries_its_roles_and_is_the_node_s_own(made: Path) -> None:
 def test_a_role_that_is_none_is_refused(made: Path) -> None:
     asked = jiexu(made, "token", "emperor", "-n", "500000")
     assert asked.returncode == Exit.ASKED_WRONGLY and "no role emperor" in asked.stderr
+
+
+@pytest.mark.parametrize(("role", "said"), [
+    *((said, f"{role}@ORGANISATION") for role in ("recorder", "approver", "org_admin")
+      for said in (role, f"{role}@", f"{role}/500103")),
+    *((said, f"{role}/REGION")
+      for role in ("county_reviewer", "city_reviewer", "province_reviewer")
+      for said in (role, f"{role}/", f"{role}@org-1")),
+    ("volunteer", "--subject"),
+])
+def test_a_role_that_could_do_nothing_is_refused(made: Path, role: str, said: str) -> None:
+    with pytest.raises(tokens.RoleIsIncomplete) as refused:
+        tokens.token(layout.load(made / "500000"), "operator", [role])
+    assert said in refused.value.en and refused.value.zh
+
+
+@pytest.mark.parametrize("role", sorted(
+    set(tokens.ROLES) - {*tokens.OF_ORGANISATION, *tokens.OF_REGION, *tokens.OF_SUBJECT}))
+def test_every_other_role_stands_alone(made: Path, role: str) -> None:
+    assert tokens.token(layout.load(made / "500000"), "operator", [role])
+
+
+def test_a_recorder_of_no_organisation_gets_no_token(made: Path) -> None:
+    asked = jiexu(made, "token", "recorder", "-n", "500000", "--json")
+    assert asked.returncode == Exit.ASKED_WRONGLY and not asked.stdout
+    assert "recorder@ORGANISATION" in asked.stderr and "Traceback" not in asked.stderr
 
 
 def test_status_of_a_node_that_is_down_says_so(made: Path) -> None:
