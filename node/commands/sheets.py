@@ -20,7 +20,8 @@ def import_sheet(
         "--as", help="导入人编号;断点续传须相同 · who imports; the same to go on after a cut"),
     ] = "importer",
     map: Annotated[list[str] | None, typer.Option(
-        "--map", metavar="FIELD=HEADER", help="指定列 · e.g. --map hours=时长")] = None,
+        "--map", metavar="FIELD=HEADER",
+        help="指定列 · e.g. --map hours=时长, --map hours=column:D")] = None,
     kind: Annotated[str, typer.Option(
         help="spreadsheet | paper | legacy | national")] = "spreadsheet",
     decision: Annotated[str | None, typer.Option(

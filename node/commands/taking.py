@@ -84,6 +84,9 @@ def _read(wish: Wish) -> Sheet:
         if not equals:
             raise Failure(Exit.ASKED_WRONGLY, f"--map 应为 字段=表头:{item}",
                           f"--map takes FIELD=HEADER: {item}")
+        if name.strip() in pairs:
+            raise Failure(Exit.ASKED_WRONGLY, f"--map 两次指定了 {name.strip()}",
+                          f"--map says twice which column is {name.strip()}")
         pairs[name.strip()] = header.strip()
     try:
         return importing.read(wish.file, pairs, sheet=wish.sheet, region=wish.region)

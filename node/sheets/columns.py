@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from openpyxl.utils import column_index_from_string, get_column_letter
+
 from node.sheets.tables import SheetIsUnreadable
 
 
@@ -56,6 +58,8 @@ COLUMNS = (
 BY_FIELD = {column.field: column for column in COLUMNS}
 # What the sheet of bad rows adds; passed over when it comes back.
 PROBLEM_HEADERS = ("原行号 Line", "问题列 Column", "规则 Rule", "说明", "Explanation")
+# ``--map hours=column:D`` names a column by its letter, where its header does not tell it apart.
+_LETTER = re.compile(r"(?:column|列)\s*[:：]\s*([A-Za-z]{1,3})", re.IGNORECASE)
 # A duration without its unit: hours or minutes? Nobody guesses.
 AMBIGUOUS = ("服务时长", "时长", "服务时间", "志愿服务时长", "duration", "time")
 
@@ -75,22 +79,20 @@ def _known() -> dict[str, str]:
 
 
 def match(headers: Sequence[str], given: Mapping[str, str] | None = None) -> dict[str, int]:
-    """Field → index of its column. ``given``: field → header, as ``--map field=header`` says it.
+    """Field → index of its column. ``given``: field → header, as ``--map field=header`` says it,
+    or ``column:D``.
 
-    Raises ``SheetIsUnreadable``: a field twice, a duration without unit, or what is required
-    missing.
+    Raises ``SheetIsUnreadable``: a field or the header meant twice, a duration without unit, or
+    what is required missing.
     """
     known = _known()
     found: dict[str, int] = {}
-    by_header = {normal(header): index for index, header in enumerate(headers) if header}
-    for field, header in (given or {}).items():
+    for field, wanted in (given or {}).items():
         if field not in BY_FIELD:
             raise SheetIsUnreadable(f"没有名为 {field} 的字段;有:{', '.join(BY_FIELD)}",
                                     f"no field is called {field}; there are: "
                                     f"{', '.join(BY_FIELD)}")
-        if normal(header) not in by_header:
-            raise SheetIsUnreadable(f"表头中没有“{header}”", f"no column is headed {header}")
-        found[field] = by_header[normal(header)]
+        found[field] = _column_of(headers, field, wanted)
     taken = set(found.values())
     ours = {normal(header) for header in PROBLEM_HEADERS}
     for index, header in enumerate(headers):
@@ -103,11 +105,42 @@ def match(headers: Sequence[str], given: Mapping[str, str] | None = None) -> dic
         if field_found in found:
             if field_found in (given or {}):
                 continue
-            raise SheetIsUnreadable(f"有两列都是“{BY_FIELD[field_found].zh}”",
-                                    f"two columns are {BY_FIELD[field_found].en}")
+            both = [found[field_found], index]
+            raise SheetIsUnreadable(
+                f"有两列都是“{BY_FIELD[field_found].zh}”:{_places(both)}"
+                f"(可用 --map {field_found}=column:{get_column_letter(index + 1)} 选定)",
+                f"two columns are {BY_FIELD[field_found].en}: {_places(both)} "
+                f"(choose with --map {field_found}=column:{get_column_letter(index + 1)})")
         found[field_found] = index
     _check(headers, found)
     return found
+
+
+def _column_of(headers: Sequence[str], field: str, wanted: str) -> int:
+    """The column that ``--map field=wanted`` means; of two with one header, none is taken."""
+    if letters := _LETTER.fullmatch(wanted):
+        index = column_index_from_string(letters[1]) - 1
+        if index >= len(headers):
+            raise SheetIsUnreadable(f"没有 {letters[1].upper()} 列", f"there is no column "
+                                    f"{letters[1].upper()}")
+        return index
+    same = [index for index, header in enumerate(headers)
+            if header and normal(header) == normal(wanted)]
+    if not same:
+        raise SheetIsUnreadable(f"表头中没有“{wanted}”", f"no column is headed {wanted}")
+    if len(same) > 1:
+        letter = get_column_letter(same[0] + 1)
+        raise SheetIsUnreadable(
+            f"表头“{wanted}”出现 {len(same)} 次:{_places(same)}"
+            f"(可用 --map {field}=column:{letter} 选定)",
+            f"{len(same)} columns are headed {wanted}: {_places(same)} "
+            f"(choose with --map {field}=column:{letter})")
+    return same[0]
+
+
+def _places(indexes: Sequence[int]) -> str:
+    """Columns as a spreadsheet names them: ``B, D``."""
+    return ", ".join(get_column_letter(index + 1) for index in indexes)
 
 
 def _check(headers: Sequence[str], found: Mapping[str, int]) -> None:

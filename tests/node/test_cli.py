@@ -174,6 +174,8 @@ def test_the_language_follows_the_environment(made: Path, monkeypatch: pytest.Mo
     (("import",), "--organisation"),
     (("up", "-n", "500000"), "directory sign first"),
     (("import", "nothing.xlsx", "-o", "org-1", "-n", "500000"), "cannot be opened"),
+    (("import", "nothing.xlsx", "-o", "org-1", "-n", "500000", "--map", "hours=A",
+      "--map", "hours=B"), "twice which column is hours"),
     (("verify", "nothing.json", "-n", "500000"), "cannot be opened"),
     (("redrive", "nonsense", "-n", "500000"), "no service"),
     (("events", "tail", "-n", "500000", "--service", "nonsense"), "no service"),

@@ -98,7 +98,10 @@ def test_headers_may_be_named_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("headers", "given", "said"), [
     ((*ZH[:4], "服务时长"), {}, "hours or minutes"),
     (ZH[:4], {}, "how long"),
-    ((*ZH, "小时"), {}, "two columns"),
+    ((*ZH, "小时"), {}, r"two columns are Hours: E, F \(choose with --map hours=column:F"),
+    ((*ZH[:4], "时长", "时 长"), {"hours": "时长"},
+     r"2 columns are headed 时长: E, F \(choose with --map hours=column:E"),
+    (ZH, {"hours": "column:F"}, "no column F"),
     (ZH, {"hours": "小时数目"}, "no column is headed"),
     (ZH, {"stunden": "姓名"}, "no field is called"),
 ])
@@ -106,6 +109,13 @@ def test_headers_that_leave_a_doubt_are_refused(
         tmp_path: Path, headers: Sequence[str], given: dict[str, str], said: str) -> None:
     with pytest.raises(SheetIsUnreadable, match=said):
         read(csv(tmp_path / "hours.csv", headers, LINE), **given)
+
+
+@pytest.mark.parametrize("said", ["column:F", "列:f"])
+def test_of_two_columns_with_one_header_the_letter_chooses(tmp_path: Path, said: str) -> None:
+    path = csv(tmp_path / "hours.csv", (*ZH[:4], "小时", "小时"), (*LINE, "4"))
+    [row] = read(path, hours=said)
+    assert row.values["hours"] == "4"
 
 
 @pytest.mark.parametrize(("cell", "hours"), [  # R1, S13: numbers convert exactly, as decimals
