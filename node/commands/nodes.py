@@ -125,14 +125,17 @@ def up(
         out().print(f"{name:9} {found.api_url(name)}/docs")
 
 
-def down(node: NodeOption = None, data: DataOption = None) -> None:
+def down(node: NodeOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """停止节点 · Stop a node; its data stay."""
     found = node_of(node, data)
     try:
-        with progress(say("正在停止", "stopping")):
+        with progress(say("正在停止", "stopping"), quiet=json):
             stopped = control.stop(found)
     except NodeDidNotStop as problem:
         raise Failure(Exit.NODE_STATE, str(problem), str(problem)) from None
+    if json:
+        print_json({"code": found.code, "stopped": stopped})
+        return
     out().print(say(f"节点 {found.code} 已停止", f"node {found.code} stopped") if stopped else
                 say(f"节点 {found.code} 没有在运行", f"node {found.code} was not running"))
 
@@ -141,14 +144,19 @@ def demo(
     stop: Annotated[bool, typer.Option("--exit", help="讲完即停 · stop after the story")] = False,
     data: Annotated[Path, typer.Option(
         "--data", file_okay=False, help="每次重建 · made anew at each run")] = Path("data/demo"),
+    json: JsonOption = False,
 ) -> None:
     """两座城市的故事,每句都核对 · Two cities, one volunteer, every sentence checked.
+
+    --json: 故事讲完时输出核对结果,讲述写到标准错误 · the checks once it is told; the story itself
+    goes to standard error.
 
     退出码 · exit code: 1 有检查未通过 a check failed.
     """
     from node.demo.__main__ import main
 
-    raise typer.Exit(main([*(["--exit"] if stop else []), "--data", str(data)]))
+    raise typer.Exit(main([*(["--exit"] if stop else []), *(["--json"] if json else []),
+                           "--data", str(data)]))
 
 
 def _fetch_jars(quiet: bool) -> None:

@@ -1,4 +1,4 @@
-"""``python -m node.demo [--exit]``: two cities, one volunteer, everything checked."""
+"""``python -m node.demo [--exit] [--json]``: two cities, one volunteer, everything checked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.markup import escape
@@ -23,8 +24,9 @@ from node.demo.cities import City
 from node.demo.stage import CheckFailed, Flow, Stage
 from node.demo.subscriber import Subscriber
 from node.kafka_jars import class_path
+from node.layout import SERVICES
 from node.process import DidNotStart
-from node.terminal import Exit, Failure, out, progress, say
+from node.terminal import Exit, Failure, err, out, print_json, progress, say
 
 STEPS: tuple[Callable[[Story], None], ...] = (
     chongqing.organisations, chongqing.policy, chongqing.registrations, chongqing.imports,
@@ -32,6 +34,7 @@ STEPS: tuple[Callable[[Story], None], ...] = (
     move.late_hour, move.second_after, ending.subscriber, ending.conservation, ending.verdict,
 )
 DATA = Path("data") / "demo"
+Report = Callable[[dict[str, Any]], None]
 
 
 class Interrupted(Exception):
@@ -39,17 +42,47 @@ class Interrupted(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Tell the story; 0: every check held."""
+    """Tell the story; 0: every check held.
+
+    ``--json``: it is told on standard error, and what it came to is one JSON document on standard
+    output, once it is told.
+    """
     parser = argparse.ArgumentParser(prog="make demo")
     parser.add_argument("--exit", action="store_true", help="stop after the story")
     parser.add_argument("--data", type=Path, default=DATA, help="made anew at each run")
+    parser.add_argument("--json", action="store_true", help="what it came to, for scripts")
     asked = parser.parse_args(arguments)
+    data, stays, results = asked.data.absolute(), not asked.exit, sys.stdout
+    if not asked.json:
+        return _tell(data, lambda _: None, stays=stays)
+
+    def report(document: dict[str, Any]) -> None:
+        with contextlib.redirect_stdout(results):
+            print_json(document)
+        results.flush()
+
+    with contextlib.redirect_stdout(sys.stderr):
+        return _tell(data, report, stays=stays)
+
+
+def _tell(data: Path, report: Report, *, stays: bool) -> int:
     begun = time.monotonic()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    _fetch()
+    started: tuple[City, ...] = ()
     try:
-        pair = cities.make(asked.data.absolute())
+        _fetch()
+        started = pair = _make(data)
+        return _run(pair, data, begun, report, stays=stays)
+    except Interrupted:
+        return 130
+    finally:
+        _stop(started)
+
+
+def _make(data: Path) -> tuple[City, City]:
+    try:
+        return cities.make(data)
     except cities.NotOurs as problem:
         raise Failure(Exit.ASKED_WRONGLY, f"不清空别人的目录,请另选 --data:{problem}",
                       f"{problem}: choose another --data") from None
@@ -57,15 +90,10 @@ def main(arguments: Sequence[str]) -> int:
         raise Failure(Exit.NODE_STATE, f"演示仍在运行:{problem}", str(problem)) from None
     except cities.NoPorts as problem:
         raise Failure(Exit.UNAVAILABLE, f"没有空闲端口:{problem}", str(problem)) from None
-    try:
-        return _run(pair, asked.data.absolute(), begun, stays=not asked.exit)
-    except Interrupted:
-        return 130
-    finally:
-        _stop(pair)
 
 
-def _run(pair: tuple[City, City], data: Path, begun: float, *, stays: bool) -> int:
+def _run(pair: tuple[City, City], data: Path, begun: float, report: Report, *,
+         stays: bool) -> int:
     first, second = pair
     today = datetime.now(UTC).astimezone(ZoneInfo("Asia/Shanghai")).date()
     for city in pair:
@@ -92,6 +120,13 @@ def _run(pair: tuple[City, City], data: Path, begun: float, *, stays: bool) -> i
         if stays:
             ending.urls(story)
         stage.console.print(f"{stage.passed} passed, {stage.failed} failed")
+        report({
+            "passed": stage.passed, "failed": stage.failed,
+            "seconds": round(time.monotonic() - begun, 1),
+            "steps": stage.steps, "checks": stage.checks,
+            "cities": [{"code": city.node.code, "home": str(city.node.home),
+                        "api": {name: city.node.api_url(name) for name in SERVICES}}
+                       for city in pair]})
         if stays:
             with contextlib.suppress(Interrupted):
                 _stay(pair)
@@ -146,7 +181,7 @@ def _stay(pair: tuple[City, City]) -> None:
         time.sleep(0.5)
 
 
-def _stop(pair: tuple[City, City]) -> None:
+def _stop(pair: Sequence[City]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     for city in pair:
@@ -163,5 +198,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except (Failure, DidNotStart) as failure:
-        out().print(f"[red]{escape(str(failure))}[/red]")
+        err().print(f"[red]{escape(str(failure))}[/red]")
         sys.exit(int(failure.code) if isinstance(failure, Failure) else 1)

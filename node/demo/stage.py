@@ -95,20 +95,24 @@ class Flow:
 
 @dataclass
 class Stage:
-    """Tells each step, counts its checks, shows what the services answered and what flowed."""
+    """Tells each step, counts its checks, shows what the services answered and what flowed.
+
+    ``steps`` and ``checks`` are what a script reads: the sentences, and what each check found.
+    """
 
     flow: Flow
     console: Console = field(default_factory=out)
     passed: int = 0
     failed: int = 0
-    _step: int = 0
+    steps: list[dict[str, str]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
     _begun: float = field(default_factory=time.monotonic)
 
     def step(self, zh: str, en: str) -> None:
         """A sentence of the story."""
         self.show_events()
-        self._step += 1
-        self.console.print(f"\n[bold]{self._step}. {escape(say(zh, en))}[/bold]"
+        self.steps.append({"zh": zh, "en": en})
+        self.console.print(f"\n[bold]{len(self.steps)}. {escape(say(zh, en))}[/bold]"
                            f"  [dim]{time.monotonic() - self._begun:.0f} s[/dim]")
 
     def note(self, zh: str, en: str) -> None:
@@ -126,6 +130,8 @@ class Stage:
               needed: bool = False) -> bool:
         """Count one check. ``needed``: without it the story cannot go on."""
         text = escape(say(zh, en))
+        self.checks.append({"step": len(self.steps), "holds": holds, "zh": zh, "en": en,
+                            "seen": None if holds else seen})
         if holds:
             self.passed += 1
             self.console.print(f"   [green]✓[/green] {text}")

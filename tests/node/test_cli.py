@@ -170,6 +170,11 @@ def test_the_language_follows_the_environment(made: Path, monkeypatch: pytest.Mo
     assert language() == "zh"
 
 
+def test_down_tells_a_script_whether_the_node_ran(made: Path) -> None:
+    assert told(jiexu(made, "down", "-n", "500000", "--json")) == {
+        "code": "500000", "stopped": False}
+
+
 @pytest.mark.parametrize(("arguments", "said"), [
     (("import",), "--organisation"),
     (("up", "-n", "500000"), "directory sign first"),
@@ -218,8 +223,9 @@ def test_a_template_that_cannot_be_written_is_said_in_one_sentence(
 
 def test_the_demo_never_clears_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "thesis.odt").write_text("three years", "utf-8")
-    done = jiexu(tmp_path, "demo", "--exit", "--data", str(tmp_path))
+    done = jiexu(tmp_path, "demo", "--exit", "--json", "--data", str(tmp_path))
     assert done.returncode == Exit.ASKED_WRONGLY
+    assert not done.stdout and "choose another --data" in done.stderr
     assert (tmp_path / "thesis.odt").read_text("utf-8") == "three years"
 
 
