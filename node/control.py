@@ -87,6 +87,22 @@ def wait_until_ready(node: Node, exit_code: Callable[[], int | None],
         time.sleep(_POLL_SECONDS)
 
 
+def end(process: subprocess.Popen[bytes], hurry: Callable[[], bool] = lambda: False,
+        timeout_seconds: float = DOWN_TIMEOUT_SECONDS) -> None:
+    """Have a supervisor that we started stop what it started, and wait until it has.
+
+    ``hurry``: true once each time that somebody asks again. Raises ``NodeDidNotStop``.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    process.send_signal(signal.SIGTERM)
+    while process.poll() is None:
+        if hurry():
+            process.send_signal(signal.SIGTERM)
+        if time.monotonic() > deadline:
+            raise NodeDidNotStop(f"the supervisor (process {process.pid}) still runs")
+        time.sleep(_POLL_SECONDS)
+
+
 def stop(node: Node, timeout_seconds: float = DOWN_TIMEOUT_SECONDS) -> bool:
     """Ask the supervisor to stop and wait until it has. False: none ran."""
     if not is_held(node):

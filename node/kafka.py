@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -113,20 +114,28 @@ class EmbeddedKafka:
         """Write the settings; format the storage where it is new."""
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "log4j2.properties").write_text(_LOGGING, "ascii")
-        (self.directory / "server.properties").write_text(self._properties(), "utf-8")
-        if (self.directory / "logs" / "meta.properties").exists():
+        logs = self.directory / "logs"
+        (self.directory / "server.properties").write_text(self._properties(logs), "utf-8")
+        if (logs / "meta.properties").exists():
             return
+        # Formatted beside its place, then moved there: whole, or not at all.
+        draft = self.directory / "logs.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        (self.directory / "format.properties").write_text(self._properties(draft), "utf-8")
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # "--cluster-id=-x" would be read as an option: such an id is drawn again by its prefix.
         cluster = f"j{cluster[1:]}" if cluster.startswith("-") else cluster
         done = subprocess.run(
             [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c",
-             str(self.directory / "server.properties"), "--standalone"],
-            env=self._environment(), capture_output=True, text=True, timeout=60, check=False)
+             str(self.directory / "format.properties"), "--standalone"],
+            env=self._environment(), capture_output=True, text=True, timeout=60, check=False,
+            # A Ctrl-C is for us: we stop when this is done.
+            start_new_session=True)
         if done.returncode:
             raise RuntimeError(f"Kafka's storage was not formatted: {done.stdout}{done.stderr}")
+        draft.rename(logs)
 
-    def _properties(self) -> str:
+    def _properties(self, logs: Path) -> str:
         """Settings of architecture.md's embedded broker; each that differs from the default."""
         settings = {
             "process.roles": "broker,controller",
@@ -137,7 +146,7 @@ class EmbeddedKafka:
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-            "log.dirs": self.directory / "logs",
+            "log.dirs": logs,
             # Topics are made by `provision`, never by use.
             "auto.create.topics.enable": "false",
             "num.network.threads": 2,

@@ -11,12 +11,15 @@ import importlib.util
 import os
 import pwd
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from node.layout import write_whole
 from node.process import Child, DidNotStart, wait_for_free
 
 START_TIMEOUT_SECONDS = 60.0
@@ -94,17 +97,19 @@ class EmbeddedPostgres:
         if wait:
             self.wait_until_ready(timeout_seconds)
 
-    def wait_until_ready(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
+    def wait_until_ready(self, timeout_seconds: float = START_TIMEOUT_SECONDS,
+                         ready: Callable[[], bool] | None = None) -> None:
         """Return when it takes connections; raise ``DidNotStart`` with the end of its log.
 
-        After a ``kill -9`` the old server's children may hold its memory for a moment; then the
-        start is tried again until the time is over.
+        ``ready``: asked in place of ``is_ready``, so that whoever waits can give up. After a
+        ``kill -9`` the old server's children may hold its memory for a moment; then the start is
+        tried again until the time is over.
         """
         deadline = time.monotonic() + timeout_seconds
         while True:
             assert self.child is not None, "start it first"
             try:
-                self.child.wait_until(self.is_ready, "PostgreSQL",
+                self.child.wait_until(ready or self.is_ready, "PostgreSQL",
                                       max(0.1, deadline - time.monotonic()))
                 return
             except DidNotStart as problem:
@@ -151,8 +156,7 @@ class EmbeddedPostgres:
         self.directory.mkdir(parents=True, exist_ok=True)
         password = self.directory / "password"
         if not password.exists():
-            with os.fdopen(os.open(password, os.O_CREAT | os.O_WRONLY, 0o400), "w") as file:
-                file.write(secrets.token_urlsafe(24))
+            write_whole(password, secrets.token_urlsafe(24), mode=0o400)
         if user is not None:
             # The password file too: initdb reads it as the server's user.
             for path in (self.directory, password):
@@ -163,19 +167,25 @@ class EmbeddedPostgres:
         (self.data / "jiexu.conf").write_text(settings, "utf-8")
 
     def _initialise(self, user: str | None) -> None:
+        """Make the cluster beside its place, then move it there: whole, or not at all."""
+        draft = self.directory / "cluster.draft"
+        shutil.rmtree(draft, ignore_errors=True)
         command = [
-            str(binaries() / "initdb"), "-D", str(self.data), "--username=postgres",
+            str(binaries() / "initdb"), "-D", str(draft), "--username=postgres",
             f"--pwfile={self.directory / 'password'}", "--auth=scram-sha-256", "--encoding=UTF8",
             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync",
         ]
         launch = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()),
                   str(int(signal.SIGKILL)), user or "-", *command]
         done = subprocess.run(launch, env=self._environment(), capture_output=True, text=True,
-                              timeout=120, check=False, cwd=self.directory)
+                              timeout=120, check=False, cwd=self.directory,
+                              # A Ctrl-C is for us: we stop when this is done.
+                              start_new_session=True)
         if done.returncode:
             raise RuntimeError(f"initdb failed: {done.stdout}{done.stderr}")
-        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
+        with (draft / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write("\ninclude = 'jiexu.conf'\n")
+        draft.rename(self.data)
 
     def _settings(self) -> dict[str, str]:
         """Each setting that differs from the server's default, and why."""

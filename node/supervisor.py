@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,18 +98,24 @@ class Supervisor:
         os.set_blocking(self._wake_write, False)
 
     def run(self) -> int:
-        """Until SIGINT, SIGTERM or SIGHUP. 0: stopped as asked; 1: could not start."""
+        """Until SIGINT, SIGTERM or SIGHUP. 0: stopped as asked; 1: could not start.
+
+        They are heeded at any moment of the start too, between two of its steps. SIGINT also where
+        it was ignored, as a shell has it for its background jobs: who sends it to us means us.
+        """
         with held(self.node), self._signals():
+            # Whoever wants us to stop reads here who we are.
+            self._save()
             try:
                 self._start_all()
                 self.phase = "running"
-                self.say(f"node {self.node.code} runs")
+                self._tell(f"node {self.node.code} runs")
                 self._watch()
             except Stopping:
                 pass
             except (DidNotStart, OSError, RuntimeError) as problem:
                 self.problem = str(problem)
-                self.say(f"node {self.node.code} did not start: {problem}")
+                self._tell(f"node {self.node.code} did not start: {problem}")
             finally:
                 self.phase = "stopping"
                 self._save()
@@ -124,6 +130,7 @@ class Supervisor:
             self._start(watch)
         for watch in infrastructure:
             self._wait(watch)
+        self._go_on()
         asyncio.run(make_database(self.postgres))
         running = {name: service.provision() for name, service in self.services.items()}
         try:
@@ -137,7 +144,12 @@ class Supervisor:
         for watch in self.watches[2:]:
             self._wait(watch)
 
+    def _go_on(self) -> None:
+        if self.asked_to_stop:
+            raise Stopping
+
     def _start(self, watch: Watch) -> None:
+        self._go_on()
         keep_log_small(watch.member.log_file)
         watch.started_at, watch.due_at = time.monotonic(), None
         watch.member.start(wait=False)
@@ -145,22 +157,21 @@ class Supervisor:
 
     def _wait(self, watch: Watch) -> None:
         def ready() -> bool:
-            if self.asked_to_stop:
-                raise Stopping
+            self._go_on()
             return watch.member.is_ready()
 
-        assert watch.member.child is not None
         if isinstance(watch.member, EmbeddedPostgres):
-            watch.member.wait_until_ready(START_TIMEOUT_SECONDS)
-        watch.member.child.wait_until(ready, watch.member.name, START_TIMEOUT_SECONDS)
+            watch.member.wait_until_ready(START_TIMEOUT_SECONDS, ready)
+        else:
+            assert watch.member.child is not None, "it was started"
+            watch.member.child.wait_until(ready, watch.member.name, START_TIMEOUT_SECONDS)
         watch.ready = True
         self._save()
 
     def _wait_for_end(self, what: str, child: Child) -> None:
         deadline = time.monotonic() + PROVISION_TIMEOUT_SECONDS
         while child.running:
-            if self.asked_to_stop:
-                raise Stopping
+            self._go_on()
             if time.monotonic() > deadline:
                 raise DidNotStart(f"{what} took longer than {PROVISION_TIMEOUT_SECONDS:g} s:\n"
                                   f"{child.log_tail()}")
@@ -195,14 +206,14 @@ class Supervisor:
             try:
                 self._start(watch)
             except OSError as problem:  # its port is still taken, say: try again later
-                self.say(f"{watch.member.name} could not be started: {problem}")
+                self._tell(f"{watch.member.name} could not be started: {problem}")
                 watch.ended(now, None)
             return True
         if watch.due_at is None and (child is None or not child.running):
             exit_code = None if child is None else child.exit_code
             watch.ended(now, exit_code)
-            self.say(f"{watch.member.name} ended with code {exit_code}; "
-                     f"starts again in {delay(watch.failures):g} s")
+            self._tell(f"{watch.member.name} ended with code {exit_code}; "
+                       f"starts again in {delay(watch.failures):g} s")
             return True
         return False
 
@@ -224,8 +235,13 @@ class Supervisor:
                 watch.member.kill()
             else:
                 watch.member.stop()
-            self.say(f"{watch.member.name} stopped after {time.monotonic() - begun:.1f} s")
+            self._tell(f"{watch.member.name} stopped after {time.monotonic() - begun:.1f} s")
             self._save()
+
+    def _tell(self, text: str) -> None:
+        # A terminal that hung up, a pipe that was closed: nobody listens, and we go on as before.
+        with suppress(OSError, SystemExit):
+            self.say(text)
 
     def _save(self) -> None:
         write_whole(self.node.run / "state.json", json.dumps(self.state(), indent=2))
@@ -257,8 +273,10 @@ class Supervisor:
             self.asked_to_stop += 1
             os.write(self._wake_write, b".")
 
-        before = {number: signal.signal(number, ask)
-                  for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        heeded = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup says to stay
+            heeded.append(signal.SIGHUP)
+        before = {number: signal.signal(number, ask) for number in heeded}
         try:
             yield
         finally:

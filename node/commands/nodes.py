@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -14,9 +17,9 @@ from node.commands.options import DataOption, JsonOption, NodeOption, node_of, r
 from node.control import NodeDidNotStart, NodeDidNotStop
 from node.directory import DirectoryIsWrong
 from node.kafka_jars import JarsDiffer, class_path
-from node.layout import SERVICES
+from node.layout import SERVICES, Node
 from node.supervisor import AlreadyRuns, Supervisor
-from node.terminal import Exit, Failure, out, print_json, progress, say
+from node.terminal import Exit, Failure, err, out, print_json, progress, say
 
 
 def init(
@@ -88,7 +91,10 @@ def up(
         help="只启动 Kafka 和 PostgreSQL · Kafka and PostgreSQL alone")] = False,
     json: JsonOption = False,
 ) -> None:
-    """启动节点,就绪后返回 · Start a node; returns when every service is ready."""
+    """启动节点,就绪后返回 · Start a node; returns when every service is ready.
+
+    未就绪前中断即停止全部进程 · interrupted before that, it stops all it started.
+    """
     found = node_of(node, data)
     services = () if infrastructure else SERVICES
     if supervisor.is_held(found):
@@ -97,14 +103,82 @@ def up(
         raise Failure(
             Exit.ASKED_WRONGLY, f"还没有名录 {found.directory}:先运行 jiexu directory sign",
             f"there is no directory {found.directory} yet: run jiexu directory sign first")
-    _fetch_jars(json)
-    if foreground:
-        try:
-            code = Supervisor(found, lambda text: out().print(text), services=services).run()
-        except AlreadyRuns as problem:
-            raise Failure(Exit.NODE_STATE, str(problem), str(problem)) from None
-        raise typer.Exit(Exit.NODE_STATE if code else Exit.DONE)
+    try:
+        with _Signals() as signals:
+            _fetch_jars(json)
+            if foreground:
+                _stay(found, services)
+            else:
+                _start(found, services, signals, json)
+    except _Interrupted as interrupted:
+        err().print(say(f"节点 {found.code} 未就绪即被中断,没有进程留下",
+                        f"node {found.code} was interrupted before it was ready; nothing of it "
+                        "runs"))
+        raise typer.Exit(128 + interrupted.number) from None
+
+
+class _Interrupted(Exception):
+    """SIGINT or SIGTERM, before the node was ready."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class _Signals:
+    """SIGINT and SIGTERM of ``up``: while nothing runs yet they end it, afterwards they are noted.
+
+    A shell has its background jobs ignore SIGINT; here it is heeded all the same.
+    """
+
+    def __init__(self) -> None:
+        self.noting = False
+        self._noted: list[int] = []
+        self._seen = 0
+
+    def check(self) -> None:
+        """Raises ``_Interrupted`` once a signal has been noted."""
+        if self.more():
+            raise _Interrupted(self._noted[0])
+
+    def more(self) -> bool:
+        """Whether another signal was noted since this was asked last."""
+        seen, self._seen = self._seen, len(self._noted)
+        return self._seen > seen
+
+    def __enter__(self) -> _Signals:
+        self._before = {number: signal.signal(number, self._take)
+                        for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _take(self, number: int, _frame: FrameType | None) -> None:
+        if not self.noting:
+            raise _Interrupted(number)
+        self._noted.append(number)
+
+
+def _stay(found: Node, services: Sequence[str]) -> None:
+    """Supervise here, until a signal; the supervisor has handlers of its own."""
+    try:
+        code = Supervisor(found, lambda text: out().print(text), services=services).run()
+    except AlreadyRuns as problem:
+        raise Failure(Exit.NODE_STATE, str(problem), str(problem)) from None
+    raise typer.Exit(Exit.NODE_STATE if code else Exit.DONE)
+
+
+def _start(found: Node, services: Sequence[str], signals: _Signals, json: bool) -> None:
+    """Start a supervisor in the background, and wait until the node is ready."""
+    signals.noting = True
     process = control.start(found, services)
+
+    def exit_code() -> int | None:
+        signals.check()
+        return process.poll()
+
     try:
         with progress(say("正在启动", "starting"), 2 + len(services), quiet=json) as step:
             def show(state: dict[str, Any]) -> None:
@@ -112,10 +186,12 @@ def up(
                 waiting = [row["name"] for row in rows if not row["ready"]]
                 step(len(rows) - len(waiting), text=" ".join(waiting) or None)
 
-            state = control.wait_until_ready(found, process.poll, show)
+            state = control.wait_until_ready(found, exit_code, show)
+    except _Interrupted:
+        _end(process, signals)
+        raise
     except NodeDidNotStart as problem:
-        process.send_signal(signal.SIGTERM)
-        process.wait(control.DOWN_TIMEOUT_SECONDS)
+        _end(process, signals)
         raise Failure(Exit.NODE_STATE, f"节点 {found.code} 未能启动:{problem}",
                       f"node {found.code} did not start: {problem}") from None
     if json:
@@ -123,6 +199,13 @@ def up(
         return
     for name in services:
         out().print(f"{name:9} {found.api_url(name)}/docs")
+
+
+def _end(process: subprocess.Popen[bytes], signals: _Signals) -> None:
+    try:
+        control.end(process, signals.more)
+    except NodeDidNotStop as problem:
+        raise Failure(Exit.NODE_STATE, str(problem), str(problem)) from None
 
 
 def down(node: NodeOption = None, data: DataOption = None, json: JsonOption = False) -> None:
