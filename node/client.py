@@ -45,8 +45,8 @@ class Api:
 
     def __init__(self, base_url: str, token: Callable[[], str] | None = None, *,
                  patience_seconds: float = PATIENCE_SECONDS,
-                 accept_language: str | None = None) -> None:
-        self._client = httpx.Client(base_url=base_url, timeout=TIMEOUT, trust_env=False)
+                 accept_language: str | None = None, timeout: httpx.Timeout = TIMEOUT) -> None:
+        self._client = httpx.Client(base_url=base_url, timeout=timeout, trust_env=False)
         self._token = token
         self._patience = patience_seconds
         self._language = accept_language

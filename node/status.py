@@ -1,4 +1,4 @@
-"""How does a node stand: processes, ports, logs, lag, parked keys, and what runs out soon?"""
+"""How does a node stand: processes, ports, logs, lag, parked keys, open moves, what runs out?"""
 
 from __future__ import annotations
 
@@ -10,30 +10,48 @@ from typing import Any
 import asyncpg
 from kafka.errors import KafkaError
 
-from node import topics
+from node import moves, topics
 from node.control import state
 from node.expiry import soon
-from node.layout import SERVICES, Node
-from node.topics import Behind
+from node.kafka import broker_answers
+from node.layout import KAFKA, SERVICES, Node
+from node.terminal import Failure
 
 
 def status(node: Node, now: datetime) -> dict[str, Any]:
-    """Everything ``jiexu status`` shows, as JSON. ``behind`` is empty while the node is down."""
+    """Everything ``jiexu status`` shows, as JSON.
+
+    ``behind`` is read from the services' databases, so it is told of a service that is down too;
+    it is empty while PostgreSQL is. ``transfers`` is what the transfer service says, ``None``
+    where it does not answer.
+    """
     supervisor = state(node)
+    ready = {row["name"]: row["ready"] for row in supervisor["processes"]}
     running = {row["name"] for row in supervisor["processes"] if row["pid"] is not None}
-    behind: list[Behind] = []
+    behind: list[dict[str, Any]] = []
     unknown: dict[str, str] = {}
-    if {"kafka", "postgres"} <= running:
+    if "postgres" in running:
+        broker = broker_answers(node.port(KAFKA))
         for service in SERVICES:
             try:
-                behind.append(asyncio.run(topics.behind(node, service)))
+                found = asyncio.run(topics.behind(node, service, broker=broker))
             except (asyncpg.PostgresError, OSError, KafkaError, TimeoutError) as problem:
                 unknown[service] = type(problem).__name__
+            else:
+                behind.append({"ready": ready.get(service, False), **asdict(found)})
     return {
         "code": node.code, "name_zh": node.name_zh, "name_en": node.name_en,
         "home": str(node.home), "phase": supervisor["phase"], "ready": supervisor["ready"],
         "problem": supervisor["problem"], "processes": supervisor["processes"],
         "ports": node.ports(), "api": {name: node.api_url(name) for name in SERVICES},
-        "behind": [asdict(one) for one in behind], "behind_unknown": unknown,
+        "behind": behind, "behind_unknown": unknown,
+        "transfers": _transfers(node) if ready.get("transfer") else None,
         "expiring": [asdict(item) for item in soon(node, now)],
     }
+
+
+def _transfers(node: Node) -> dict[str, Any] | None:
+    try:
+        return moves.open_moves(node)
+    except Failure:
+        return None

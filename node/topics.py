@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from services.registry.contract.topics import TOPICS as REGISTRY
 from services.rewards.contract.topics import TOPICS as REWARDS
 from services.transfer.contract.topics import TOPICS as TRANSFER
 from shared.envelope import Topic, full_name
+from shared.reader import dead_letters
 
 REQUEST_MILLISECONDS = 10_000
 TIMEOUT_SECONDS = 10.0
@@ -24,16 +26,20 @@ TIMEOUT_SECONDS = 10.0
 class Behind:
     """How a service's database stands: messages not read yet, events not published yet.
 
-    ``parked``: keys that wait, and how many messages they hold back; ``refused``: facts whose
-    command a rule refused.
+    ``unread``: by topic, ``None`` where the broker does not say; ``…_seconds``: the age of the
+    oldest, 0 where there is none; ``parked``: keys that wait, and how many messages they hold
+    back; ``dead_letters``: what could not be read, ever; ``refused``: facts whose command a rule
+    refused.
     """
 
     service: str
-    unread: dict[str, int]
+    unread: dict[str, int] | None
     unpublished: int
     unpublished_seconds: float
     parked_keys: int
     parked_messages: int
+    parked_seconds: float
+    dead_letters: int
     refused: int
     incarnation: int
 
@@ -41,13 +47,13 @@ class Behind:
 def declared() -> dict[str, tuple[Topic, ...]]:
     """Every service's topics, as its ``contract/topics.py`` declares them."""
     owned = {"registry": REGISTRY, "records": RECORDS, "rewards": REWARDS, "transfer": TRANSFER}
-    return {name: topics if any(topic.name == f"{name}.dead-letters.v1" for topic in topics)
+    return {name: topics if any(topic.name == dead_letters(name) for topic in topics)
             else (*topics, _dead_letters(name)) for name, topics in owned.items()}
 
 
 def _dead_letters(service: str) -> Topic:
     """What provisioning makes for every service, declared or not."""
-    return Topic(name=f"{service}.dead-letters.v1", public=False, partitions=1,
+    return Topic(name=dead_letters(service), public=False, partitions=1,
                  key="key of the record that could not be read",
                  description="What could not be read, with reason and position.")
 
@@ -93,32 +99,45 @@ def broker_version(node: Node) -> str:
         admin.close()
 
 
-async def behind(node: Node, service: str) -> Behind:
-    """How the service's schema stands. Raises asyncpg's errors, ``OSError``."""
+async def behind(node: Node, service: str, *, broker: bool = True) -> Behind:
+    """How the service's schema stands. ``broker``: ask it too, where the logs end.
+
+    Raises asyncpg's errors, ``OSError``, kafka-python's errors.
+    """
     connection = await connect(node, service)
     try:
         progress = await connection.fetch(
             "SELECT topic, partition, next_offset FROM source_progress")
         parked = await connection.fetchrow(
-            "SELECT count(DISTINCT (topic, key)) AS keys, count(*) AS messages FROM parked")
+            """SELECT count(DISTINCT (topic, key)) AS keys, count(*) AS messages, coalesce(extract(
+                   epoch FROM clock_timestamp() - min(since)), 0)::float8 AS seconds
+               FROM parked""")
         unpublished = await connection.fetchrow(
             """SELECT count(*) AS events, coalesce(extract(
                    epoch FROM clock_timestamp() - min(e.recorded_at)), 0)::float8 AS seconds
                FROM event AS e, relay_cursor AS c
                WHERE (e.incarnation, e.xid, e.position) > (c.incarnation, c.xid, c.position)
                  AND e.topic IS NOT NULL""")
+        dead = await connection.fetchval("SELECT count(*) FROM event WHERE topic = $1",
+                                         dead_letters(service))
         refused = await connection.fetchval("SELECT count(*) FROM refused_fact")
         incarnation = await connection.fetchval("SELECT number FROM node_incarnation")
     finally:
         await connection.close()
+    unread = _unread(node, progress) if broker else None
+    assert parked is not None and unpublished is not None, "aggregates always give a row"
+    return Behind(service, unread, unpublished["events"], unpublished["seconds"],
+                  parked["keys"], parked["messages"], parked["seconds"], dead, refused,
+                  incarnation)
+
+
+def _unread(node: Node, progress: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     ends = end_offsets(node, [(row["topic"], row["partition"]) for row in progress])
     unread: dict[str, int] = {}
     for row in progress:
         left = ends[(row["topic"], row["partition"])] - row["next_offset"]
         unread[row["topic"]] = unread.get(row["topic"], 0) + max(0, left)
-    assert parked is not None and unpublished is not None, "aggregates always give a row"
-    return Behind(service, unread, unpublished["events"], unpublished["seconds"],
-                  parked["keys"], parked["messages"], refused, incarnation)
+    return unread
 
 
 async def connect(node: Node, service: str) -> asyncpg.Connection[Any]:

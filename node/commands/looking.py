@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 # What takes long to import is imported where it is used: help and completion answer at once.
 _DIM_SUBJECT_CHARACTERS = 12
+_SHOWN_MOVES = 20
 
 
 def status(node: NodeOption = None, data: DataOption = None, json: JsonOption = False) -> None:
-    """进程、端口、日志、积压、搁置、即将到期 · Processes, ports, logs, lag, parked keys, expiry.
+    """进程、端口、日志、积压、搁置、死信、未完转移、即将到期 · Processes, ports, logs, lag, parked
+    keys, dead letters, open moves, expiry.
 
     退出码 · exit code: 0 就绪 ready, 3 未运行或未就绪 not running or not ready.
     """
@@ -55,18 +57,50 @@ def _show(found: dict[str, Any]) -> None:
     if found["behind"]:
         console.print(table(
             say("积压", "lag"),
-            [say("服务", "service"), say("未读", "unread"), say("未发布", "unpublished"),
+            [say("服务", "service"), say("就绪", "ready"), say("未读", "unread"),
+             say("未发布", "unpublished"), say("最早的", "oldest"),
              say("搁置的键", "parked keys"), say("其消息", "their messages"),
+             say("最早的", "oldest"), say("死信", "dead letters"),
              say("被拒事实", "refused facts")],
-            [(row["service"], sum(row["unread"].values()), row["unpublished"],
-              row["parked_keys"], row["parked_messages"], row["refused"])
+            [(row["service"], "✓" if row["ready"] else "…",
+              None if row["unread"] is None else sum(row["unread"].values()), row["unpublished"],
+              _age(row["unpublished_seconds"]), row["parked_keys"], row["parked_messages"],
+              _age(row["parked_seconds"]), row["dead_letters"], row["refused"])
              for row in found["behind"]]))
     for service, problem in found["behind_unknown"].items():
         console.print(say(f"{service} 的积压未知:{problem}",
                           f"lag of {service} unknown: {problem}"), style="yellow")
+    if found["transfers"] is not None:
+        _show_moves(found["code"], found["transfers"])
     for item in found["expiring"]:
         console.print(say(f"{item['what']} 还剩 {item['days']} 天",
                           f"{item['what']}: {item['days']} days left"), style="yellow")
+
+
+def _show_moves(code: str, found: dict[str, Any]) -> None:
+    moves = found["open"]
+    if not moves:
+        out().print(say("没有未完的转移", "no open moves"))
+        return
+    whole = len(moves) <= _SHOWN_MOVES and not found["more"]
+    out().print(table(
+        say(f"未完的转移({len(moves)}{'+' if found['more'] else ''})",
+            f"open moves ({len(moves)}{'+' if found['more'] else ''})"),
+        [say("转移", "transfer"), say("由", "from"), say("至", "to"), say("进度", "status"),
+         say("轮到", "whose turn"), say("自", "since"), say("应于", "due")],
+        [(move["transfer_id"], move["origin"], move["destination"],
+          say(move["status_text"]["zh"], move["status_text"]["en"]),
+          move["whose_turn"] + (say(" 本市", " us") if move["whose_turn"] == code else ""),
+          move["since"], (move["due_on"] or "–") + (say(" 已逾期", " overdue")
+                                                    if move["overdue"] else ""))
+         for move in moves[:_SHOWN_MOVES]]))
+    if not whole:
+        out().print(say("…(--json 列出更多)", "… (--json lists more)"))
+
+
+def _age(seconds: float) -> str | None:
+    """``None`` where there is nothing that could be old."""
+    return f"{seconds:.0f} s" if seconds else None
 
 
 def doctor(node: NodeOption = None, data: DataOption = None, json: JsonOption = False) -> None:
