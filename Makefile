@@ -15,8 +15,10 @@ EXIT ?=
 # make bench QUICK=1: small sizes, one round. make bench MEASURES="relay replay": these alone.
 QUICK ?=
 MEASURES ?=
+# make demo TARGET=compose: the story is told to the two cities of docker-compose.yml.
+TARGET ?= embedded
 
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test test-containers image check bench clean
 .DEFAULT_GOAL := help
 
 help: ## 列出命令 · this list
@@ -35,12 +37,18 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	echo "下载与安装用时 · downloads and installation took $$(( $$(date +%s) - begun )) s"
 
 demo: setup ## 两座城市的故事;EXIT=1 讲完即停 · two cities, one volunteer; EXIT=1 stops after it
-	@$(BIN)/python -m node.demo $(if $(EXIT),--exit)
+	@$(BIN)/python -m node.demo --target $(TARGET) $(if $(EXIT),--exit)
 
 test: setup ## 提交前须全部通过 · everything a commit must pass
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(if $(JUNIT),--junitxml=$(JUNIT)) $(ONLY)
+
+test-containers: setup ## 容器测试,需要容器引擎 · the tests of containers; they need an engine
+	$(BIN)/python -m pytest -q -m containers tests/containers
+
+image: ## 制作镜像 jiexu · build the image jiexu
+	docker build -t jiexu .
 
 check: setup ## 只做静态检查 · the static checks alone
 	$(BIN)/ruff check .

@@ -65,7 +65,7 @@ def make(home: Path) -> None:
         for name in SEALING.get(service, ()):
             write_private(folder / f"{name}.key", X25519PrivateKey.generate())
         for name in ("digest", *SYMMETRIC.get(service, ())):
-            _write_secret(folder / f"{name}.key", secrets.token_hex(32).encode())
+            write_secret(folder / f"{name}.key", secrets.token_hex(32).encode())
     public = keys / "public"
     public.mkdir(mode=0o755)
     for service in SERVICES:
@@ -76,7 +76,7 @@ def make(home: Path) -> None:
 
 def write_private(path: Path, key: Ed25519PrivateKey | X25519PrivateKey) -> None:
     """Write a private key, 0400. Raises ``FileExistsError``."""
-    _write_secret(path, key.private_bytes(
+    write_secret(path, key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption()))
 
@@ -139,7 +139,8 @@ def directory_entry(node: Node, url: str, at: datetime, *, operator: str, contac
     }
 
 
-def _write_secret(path: Path, content: bytes) -> None:
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file for its owner alone, 0400. Raises ``FileExistsError``."""
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o400), "wb") as file:
         file.write(content)
 

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -16,24 +16,25 @@ from zoneinfo import ZoneInfo
 
 from rich.markup import escape
 
-from node.control import NodeDidNotStart
-from node.demo import chongqing, cities, ending, move
+from node.demo import chongqing, cities, compose, embedded, ending, move
 from node.demo import people as persons
 from node.demo.cast import Story
 from node.demo.cities import City
 from node.demo.stage import CheckFailed, Flow, Stage
 from node.demo.subscriber import Subscriber
-from node.kafka_jars import class_path
+from node.demo.target import Target
 from node.layout import SERVICES
 from node.process import DidNotStart
-from node.terminal import Exit, Failure, err, out, print_json, progress, say
+from node.terminal import Exit, Failure, err, print_json, say
 
 STEPS: tuple[Callable[[Story], None], ...] = (
     chongqing.organisations, chongqing.policy, chongqing.registrations, chongqing.imports,
     chongqing.approval, chongqing.same_again, move.code, move.application, move.arrival,
     move.late_hour, move.second_after, ending.subscriber, ending.conservation, ending.verdict,
 )
-DATA = Path("data") / "demo"
+TARGETS: Mapping[str, tuple[Callable[[Path], Target], Path]] = {
+    "embedded": (embedded.Embedded, embedded.DATA), "compose": (compose.Compose, compose.DATA),
+}
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -49,12 +50,15 @@ def main(arguments: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="make demo")
     parser.add_argument("--exit", action="store_true", help="stop after the story")
-    parser.add_argument("--data", type=Path, default=DATA, help="made anew at each run")
+    parser.add_argument("--target", choices=TARGETS, default="embedded",
+                        help="embedded nodes, or the containers of docker-compose.yml")
+    parser.add_argument("--data", type=Path, help="made anew at each run")
     parser.add_argument("--json", action="store_true", help="what it came to, for scripts")
     asked = parser.parse_args(arguments)
-    data, stays, results = asked.data.absolute(), not asked.exit, sys.stdout
+    kind, data = TARGETS[asked.target]
+    target, stays, results = kind((asked.data or data).absolute()), not asked.exit, sys.stdout
     if not asked.json:
-        return _tell(data, lambda _: None, stays=stays)
+        return _tell(target, lambda _: None, stays=stays)
 
     def report(document: dict[str, Any]) -> None:
         with contextlib.redirect_stdout(results):
@@ -62,27 +66,24 @@ def main(arguments: Sequence[str]) -> int:
         results.flush()
 
     with contextlib.redirect_stdout(sys.stderr):
-        return _tell(data, report, stays=stays)
+        return _tell(target, report, stays=stays)
 
 
-def _tell(data: Path, report: Report, *, stays: bool) -> int:
+def _tell(target: Target, report: Report, *, stays: bool) -> int:
     begun = time.monotonic()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    started: tuple[City, ...] = ()
     try:
-        _fetch()
-        started = pair = _make(data)
-        return _run(pair, data, begun, report, stays=stays)
+        return _run(target, _begin(target), begun, report, stays=stays)
     except Interrupted:
         return 130
     finally:
-        _stop(started)
+        target.end()
 
 
-def _make(data: Path) -> tuple[City, City]:
+def _begin(target: Target) -> tuple[City, City]:
     try:
-        return cities.make(data)
+        return target.begin()
     except cities.NotOurs as problem:
         raise Failure(Exit.ASKED_WRONGLY, f"不清空别人的目录,请另选 --data:{problem}",
                       f"{problem}: choose another --data") from None
@@ -92,18 +93,14 @@ def _make(data: Path) -> tuple[City, City]:
         raise Failure(Exit.UNAVAILABLE, f"没有空闲端口:{problem}", str(problem)) from None
 
 
-def _run(pair: tuple[City, City], data: Path, begun: float, report: Report, *,
+def _run(target: Target, pair: tuple[City, City], begun: float, report: Report, *,
          stays: bool) -> int:
     first, second = pair
     today = datetime.now(UTC).astimezone(ZoneInfo("Asia/Shanghai")).date()
-    for city in pair:
-        city.node = cities.welcome(city.node, {"city": {"zh": city.node.name_zh,
-                                                        "en": city.node.name_en}})
-    _start(pair)
     heard = Subscriber()
     flow = Flow([city.node for city in pair], heard.take)
     stage = Stage(flow)
-    work = data / "files"
+    work = target.data / "files"
     work.mkdir()
     story = Story(stage, first, second, today, work, list(persons.people(today)), heard)
     stage.console.print(say(
@@ -111,14 +108,14 @@ def _run(pair: tuple[City, City], data: Path, begun: float, report: Report, *,
         f"two cities run, each with its own Kafka, PostgreSQL and four services, after "
         f"{time.monotonic() - begun:.0f} s"))
     try:
-        tell(story)
-        for city in pair:
-            cities.welcome(city.node, ending.welcome(story, city))
+        tell(story, target)
+        target.welcome(story)
         stage.show_events()
         stage.console.print(say(f"\n故事讲完,用时 {time.monotonic() - begun:.0f} 秒",
                                 f"\nthe story took {time.monotonic() - begun:.0f} s"))
         if stays:
             ending.urls(story)
+            stage.console.print(target.last_words())
         stage.console.print(f"{stage.passed} passed, {stage.failed} failed")
         report({
             "passed": stage.passed, "failed": stage.failed,
@@ -129,13 +126,13 @@ def _run(pair: tuple[City, City], data: Path, begun: float, report: Report, *,
                        for city in pair]})
         if stays:
             with contextlib.suppress(Interrupted):
-                _stay(pair)
+                target.stay()
     finally:
         flow.close()
     return Exit.FOUND_WRONG if stage.failed else Exit.DONE
 
 
-def tell(story: Story) -> None:
+def tell(story: Story, target: Target) -> None:
     """Every step in order; a step that cannot go on ends the story, and counts as failed."""
     for step in STEPS:
         try:
@@ -148,46 +145,8 @@ def tell(story: Story) -> None:
             break
     else:
         return
-    logs = [city.node.logs for city in (story.chongqing, story.chengdu)]
-    story.stage.note(f"故事到此中断;日志在 {', '.join(map(str, logs))}",
-                     f"the story ends here; logs are in {', '.join(map(str, logs))}")
-
-
-def _fetch() -> None:
-    begun = time.monotonic()
-    fetched: list[bool] = []
-    class_path(lambda: fetched.append(True))
-    if fetched:
-        out().print(say(f"下载 Kafka 用时 {time.monotonic() - begun:.0f} 秒",
-                        f"fetching Kafka took {time.monotonic() - begun:.0f} s"))
-
-
-def _start(pair: tuple[City, City]) -> None:
-    for city in pair:
-        city.start()
-    with progress(say("启动两座城市", "starting two cities")) as step:
-        for index, city in enumerate(pair):
-            try:
-                city.wait_until_ready(lambda state, city=city, index=index: step(  # type: ignore[misc]
-                    index, 2, text=f"{city.node.code} {cities.progress_line(state)}"))
-            except NodeDidNotStart as problem:
-                raise Failure(Exit.NODE_STATE, f"{city.name} 未能启动:{problem}",
-                              f"{city.name} did not start: {problem}") from None
-
-
-def _stay(pair: tuple[City, City]) -> None:
-    """Until Ctrl-C, or until a supervisor ends."""
-    while all(city.supervisor is not None and city.supervisor.running for city in pair):
-        time.sleep(0.5)
-
-
-def _stop(pair: Sequence[City]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    for city in pair:
-        city.ask_to_stop()
-    for city in pair:
-        city.stop()
+    story.stage.note(f"故事到此中断;日志在 {target.logs()}",
+                     f"the story ends here; logs are in {target.logs()}")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -111,7 +111,7 @@ def make(root: Path, base_ports: Iterable[int] = BASE_PORTS) -> tuple[City, City
     They listen from the first of ``base_ports`` whose range is free. Raises ``NoPorts``,
     ``NotOurs``, ``StillRuns``.
     """
-    _clear(root)
+    clear(root)
     root.mkdir(parents=True)
     base = _free_base(base_ports)
     now = datetime.now(UTC)
@@ -131,7 +131,8 @@ def welcome(node: Node, content: dict[str, Any]) -> Node:
     return node.changed(extra={**node.extra, "JIEXU_WELCOME": str(path)})
 
 
-def _clear(root: Path) -> None:
+def clear(root: Path) -> None:
+    """Remove what an earlier demo left there. Raises ``NotOurs``, ``StillRuns``."""
     if not root.exists():
         return
     if not root.is_dir() or any(path.name not in LEFTOVERS for path in root.iterdir()):

@@ -152,9 +152,3 @@ def urls(story: Story) -> None:
         console.print(f"\n[bold]{escape(city.name)}[/bold] {city.node.api_url('registry')}/")
         for service in SERVICES:
             console.print(f"   {service:9} {city.node.api_url(service)}/docs")
-    root = story.chongqing.node.home.parent
-    console.print(say(
-        f"\n试试:JIEXU_DATA={root} .venv/bin/jiexu status -n 500000(events tail、token、import …);"
-        "Ctrl-C 结束",
-        f"\ntry: JIEXU_DATA={root} .venv/bin/jiexu status -n 500000 (events tail, token, import …);"
-        " Ctrl-C ends"))
