@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ from node import directory, kafka_jars, postgres
 from node.directory import DirectoryIsWrong
 from node.expiry import soon
 from node.keys import SEALING, SIGNING, SYMMETRIC
-from node.layout import SERVICES, Node
+from node.layout import DATABASE, INTERNAL, POSTGRES, SERVICES, Node
+from node.members import PROJECT, environment, server_of, why_not_ready
 from node.process import port_is_taken
 from node.supervisor import is_held
 
@@ -24,6 +27,8 @@ MIN_PYTHON = (3, 11)
 # Kafka 0.4 GB, PostgreSQL 0.2, four services 0.4, with room.
 MIN_MEMORY_GIGABYTES = 1.5
 MIN_DISK_GIGABYTES = 2.0
+# A check asks database and broker once; four at a time import for seconds on busy cores.
+CHECK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ def examine(node: Node | None, root: Path) -> list[Finding]:
     """Everything that a start needs; of the node too, where one is named."""
     findings = [*_machine(root)]
     if node is not None:
-        findings += [*_keys(node), *_directory(node), *_ports(node)]
+        findings += [*_keys(node), *_directory(node), *_ports(node), *_services(node)]
     return findings
 
 
@@ -115,6 +120,34 @@ def _directory(node: Node) -> Iterator[Finding]:
     for item in soon(node, datetime.now(UTC)):
         yield Finding(f"{item.what} until {item.at}", False, f"还剩 {item.days} 天:请更新",
                       f"{item.days} days left: renew it")
+
+
+def _services(node: Node) -> Iterator[Finding]:
+    """What each service itself finds: its settings and files, and of a node that runs whether it
+    reaches database and broker, and what its processes say of themselves."""
+    running = is_held(node)
+    try:
+        url = server_of(node).url_of(DATABASE)
+    except FileNotFoundError:  # before the first start
+        url = f"postgresql://127.0.0.1:{node.port(POSTGRES)}/{DATABASE}"
+    asked = {service: subprocess.Popen(
+        [sys.executable, "-m", f"services.{service}", "check"], cwd=PROJECT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=environment(node.environment(service, url))) for service in SERVICES}
+    for service, process in asked.items():
+        told, complaint = process.communicate(timeout=CHECK_SECONDS)
+        try:
+            found = json.loads(told)
+        except ValueError:
+            yield Finding(f"{service}", False, complaint[-500:], complaint[-500:])
+            continue
+        for one in found:
+            if one["what"] in ("settings", "files") or running:
+                problem = one["problem"] or ""
+                yield Finding(f"{service} {one['what']}", not problem, problem, problem)
+        if running:
+            hindered = "; ".join(why_not_ready(node.port(INTERNAL[service])))
+            yield Finding(f"{service} ready", not hindered, hindered, hindered)
 
 
 def _ports(node: Node) -> Iterator[Finding]:

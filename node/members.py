@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import sys
@@ -72,7 +73,7 @@ class ServiceProcess:
         return Child(
             [sys.executable, "-m", f"services.{self.name}", role], log_file=self.log_file,
             directory=PROJECT,
-            environment=_environment(self._node.environment(self.name, self._database_url())))
+            environment=environment(self._node.environment(self.name, self._database_url())))
 
 
 def broker_of(node: Node) -> EmbeddedKafka:
@@ -100,7 +101,20 @@ def health(port: int, path: str = "/health/ready") -> int | None:
         connection.close()
 
 
-def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+def why_not_ready(port: int) -> list[str]:
+    """The reasons that a process of a service gives on its internal port; none: it is ready."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/health/ready")
+        return list(json.loads(connection.getresponse().read())["reasons"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return [f"nobody answers on 127.0.0.1:{port}"]
+    finally:
+        connection.close()
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Ours, with these settings of a service and no others."""
     # Settings of the caller's shell must not reach a service by accident.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JIEXU_")}
     return kept | {"PYTHONUNBUFFERED": "1"} | dict(settings)

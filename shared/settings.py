@@ -6,7 +6,8 @@ import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -15,6 +16,7 @@ from shared.access import AccessSettings, Broker, client_context, database_url, 
 from shared.access.tls import OLDEST
 
 PREFIX = "JIEXU_"
+MAX_PORT = 65_535
 
 S = TypeVar("S", bound="ServiceSettings")
 
@@ -26,8 +28,10 @@ def _node(code: str) -> str:
 
 
 def _servers(text: str) -> str:
-    if not all(re.fullmatch(r"[^\s:,]+:[0-9]{1,5}", each) for each in text.split(",")):
-        raise ValueError("is not of the form host:port,host:port")
+    for each in text.split(","):
+        match = re.fullmatch(r"[^\s:,]+:([0-9]{1,5})", each)
+        if match is None or not 1 <= int(match[1]) <= MAX_PORT:
+            raise ValueError("is not of the form host:port,host:port")
     return text
 
 
@@ -40,6 +44,11 @@ def _url(text: str) -> str:
 def _database(secret: SecretStr) -> SecretStr:
     if not re.match(r"postgres(ql)?://", secret.get_secret_value()):
         raise ValueError("does not begin with postgresql://")
+    # Several hosts may stand there: a primary and its standbys.
+    for each in urlsplit(secret.get_secret_value()).netloc.rpartition("@")[2].split(","):
+        match = re.fullmatch(r"(?:\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?", each)
+        if match is None or int(match[1] or 0) > MAX_PORT:
+            raise ValueError("is not of the form postgresql://user:password@host:port/database")
     return secret
 
 
@@ -55,6 +64,12 @@ def _file(path: Path) -> Path:
     return path
 
 
+def _pins(pins: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(re.fullmatch(r"[^\s,]{1,64}:[0-9a-f]{64}", each) for each in pins):
+        raise ValueError("is not of the form kid:64 hex digits,…")
+    return pins
+
+
 def listed(value: Any) -> Any:
     """``a,b`` as a variable holds it → ``("a", "b")``; what is no text passes."""
     if not isinstance(value, str):
@@ -62,51 +77,70 @@ def listed(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-Port = Annotated[int, Field(ge=0, le=65_535)]
+Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
 Url = Annotated[str, AfterValidator(_url)]
 Directory = Annotated[Path, AfterValidator(_directory)]
 ExistingFile = Annotated[Path, AfterValidator(_file)]
 # A list in one variable, parted by commas; NoDecode, or pydantic-settings would want JSON.
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
+# Public keys that are trusted because they stand here, each kid:hex.
+Pins = Annotated[Listed, AfterValidator(_pins)]
 
 
 class ServiceSettings(AccessSettings):
     """What every service reads from ``JIEXU_…``; a service's own settings inherit from it.
 
     Secrets come from files in ``keys``, never from the environment; ``database_url`` alone may
-    hold a password and is never shown. Port 0: any free one.
+    hold a password and is never shown. The text below a field says what it means: to whoever gets
+    it wrong, and in docs/operators.md.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     service: ClassVar[str] = "service"
 
     node: Annotated[str, AfterValidator(_node)]
+    """The node's name, for ever: its region code, 500000 say."""
     database_url: Annotated[SecretStr, AfterValidator(_database)]
+    """The node's PostgreSQL, postgresql://user:password@host:port/database."""
     kafka_bootstrap: Annotated[str, AfterValidator(_servers)]
-    # Of this service alone: service.key, digest.key and what its own settings name.
+    """The node's brokers, host:port,host:port."""
     keys: Directory
-    # token.pub and service-<name>.pub.
+    """Directory of this service's private keys, files of mode 0400."""
     public_keys: Directory
+    """Directory of the public keys: token.pub, and service-NAME.pub of every service."""
     api_host: str = "127.0.0.1"
+    """Address on which people and programs reach the API."""
     api_port: Port = 0
+    """Port of the API; 0 takes any free one."""
     internal_host: str = "127.0.0.1"
+    """Address of health, metrics and the node's other services: loopback or a private net."""
     internal_port: Port = 0
+    """Port of health, metrics and the node's other services; 0 takes any free one."""
     registry_internal_url: Url | None = None
+    """The internal port of registry, http://host:port; without it registry is not asked."""
     records_internal_url: Url | None = None
+    """The internal port of records, http://host:port; without it records is not asked."""
     rewards_internal_url: Url | None = None
+    """The internal port of rewards, http://host:port; without it rewards is not asked."""
     transfer_internal_url: Url | None = None
-    # A working calendar newer than the packaged one.
+    """The internal port of transfer, http://host:port; without it transfer is not asked."""
     calendar: ExistingFile | None = None
+    """A working calendar newer than the packaged one, in YAML."""
     topic_replication: Annotated[int, Field(ge=1, le=9)] = 1
-    # The group's view of a dead reader; short in tests that kill.
+    """Copies of each topic that provisioning makes: 3 in production, 1 on a single broker."""
     kafka_session_timeout_seconds: Annotated[int, Field(ge=6, le=300)] = 10
-    # The acr values that count as a strong login.
+    """After so long a reader that died gives its partitions to the others."""
     strong_acr: Listed = ("strong",)
-    # The body that runs the node: who decides its stars and answers for its entries.
+    """The acr values of a token that count as a strong login, parted by commas."""
     body_organisation_id: str | None = None
+    """The body that runs the node: its organisation id. Rewards decides stars in its name."""
     body_name: str | None = None
+    """The name of the body that runs the node."""
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    """The least that is logged: debug, info, warning or error."""
 
     def federation_address(self) -> tuple[str, int]:
         """Host and port for other cities; only a service that has settings for them is asked."""
@@ -176,13 +210,37 @@ def load(kind: type[S], **overrides: Any) -> S:
     try:
         return kind(**overrides)
     except ValidationError as error:
-        raise SettingsAreWrong(tuple(sorted({_line(each) for each in error.errors()}))) from None
+        lines = {_line(kind, each) for each in error.errors()}
+        raise SettingsAreWrong(tuple(sorted(lines))) from None
 
 
-def _line(error: Mapping[str, Any]) -> str:
-    name = PREFIX + "_".join(str(part) for part in error["loc"][:1]).upper()
-    if error["type"] == "missing":
-        return f"{name} is missing"
-    # Only our own validators' texts are shown: pydantic's may quote what was given.
-    text = str(error["ctx"]["error"]) if error["type"] == "value_error" else ""
-    return f"{name} {text}" if text else f"{name} is wrong ({error['type']})"
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+# What is wrong, in our words: pydantic's may quote what was given.
+_PROBLEMS: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "greater_than_equal": "is below {ge}",
+    "less_than_equal": "is above {le}",
+    "int_parsing": "is no whole number",
+    "bool_parsing": "is neither true nor false",
+    "string_too_short": "is shorter than {min_length} characters",
+    "string_too_long": "is longer than {max_length} characters",
+    "string_pattern_mismatch": "is none of the allowed values",
+    "path_type": "is no path",
+}
+
+
+def _line(kind: type[ServiceSettings], error: Mapping[str, Any]) -> str:
+    """``JIEXU_API_PORT is above 65535: Port of the API; 0 takes any free one.``"""
+    field = "_".join(str(part) for part in error["loc"][:1])
+    if error["type"] == "value_error":
+        problem = str(error["ctx"]["error"])
+    else:
+        known = _PROBLEMS.get(error["type"], f"is wrong ({error['type']})")
+        problem = known.format(**error.get("ctx", {}))
+    described = kind.model_fields.get(field)
+    meaning = " ".join(((described.description if described else None) or "").split())
+    return f"{variable(field)} {problem}" + (f": {meaning}" if meaning else "")

@@ -166,19 +166,21 @@ def _load_private(path: Path) -> Any:
 
 
 def _private_bytes(path: Path) -> bytes:
-    content = _bounded(path)
+    content = _bounded(path, ", mode 0400")
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o377:
         raise KeyFileIsWrong(f"{path} has mode {mode:04o}; make it 0400")
     return content
 
 
-def _bounded(path: Path) -> bytes:
+def _bounded(path: Path, more: str = "") -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_KEY_FILE_BYTES + 1)
     except OSError as error:
-        raise KeyFileIsWrong(f"{path} cannot be read: {error.strerror}") from None
+        raise KeyFileIsWrong(
+            f"{path} cannot be read ({error.strerror}): put the key there{more}"
+        ) from None
     if len(content) > MAX_KEY_FILE_BYTES:
         raise KeyFileIsWrong(f"{path} is longer than {MAX_KEY_FILE_BYTES} bytes")
     return content

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from shared.settings import ExistingFile, Listed, ServiceSettings
+from pydantic import Field, ValidationInfo, field_validator
+
+from shared.settings import ExistingFile, Pins, ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """``directory``: the signed file of the federation, by which entries of others are judged.
-
-    ``directory_keys``: the pinned keys of its office, each ``kid:hex``; so many must have signed
-    as ``directory_threshold`` says (protocol.md 3.4). Without a file, entries of other cities wait.
-    """
+    """The signed file of the federation, by which entries of other cities are judged."""
 
     service: ClassVar[str] = "records"
 
     directory: ExistingFile | None = None
-    directory_keys: Listed = ()
-    directory_threshold: int = 1
+    """The signed node directory; without it entries of other cities wait."""
+    directory_keys: Pins = ()
+    """The pinned keys of the federation's office, kid:hex,kid:hex."""
+    directory_threshold: Annotated[int, Field(ge=1, le=16, validate_default=True)] = 1
+    """So many of these keys must have signed the directory."""
+
+    @field_validator("directory_threshold")
+    @classmethod
+    def _can_be_reached(cls, threshold: int, info: ValidationInfo) -> int:
+        pins = info.data.get("directory_keys")
+        if info.data.get("directory") is not None and pins is not None and threshold > len(pins):
+            raise ValueError("is more than the keys in JIEXU_DIRECTORY_KEYS")
+        return threshold

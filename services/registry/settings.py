@@ -98,9 +98,10 @@ class RegistrySettings(ServiceSettings):
 
     service: ClassVar[str] = "registry"
 
-    # JIEXU_OIDC_ISSUERS: a JSON file; see IssuerSettings.
     oidc_issuers: Annotated[ExistingFile, AfterValidator(_issuers_file)] | None = None
-    # JIEXU_ROSTER: the file that real names are checked against; it may be away at times.
+    """A JSON file of the OpenID Connect issuers whose logins are taken: issuer, audience,
+    algorithms, jwks_url, roles_claim, may_grant."""
     roster: Path | None = None
-    # JIEXU_WELCOME: what the page at / shows beside the documents; see edge/welcome.py.
+    """The file that real names are checked against; it may be away at times."""
     welcome: Annotated[ExistingFile, AfterValidator(_welcome_file)] | None = None
+    """A JSON file: what the page at / shows beside the API documents."""

@@ -18,9 +18,13 @@ class Settings(ServiceSettings):
     service: ClassVar[str] = "rewards"
 
     body_organisation_id: Text
+    """The organisation id of the body that runs the node: it decides stars that no person does."""
     body_name: Text
+    """The name of that body, as a star entry shows it."""
     body_kind: Text = "public_service_body"
+    """The kind of that body, as a star entry names it."""
     body_uscc: str | None = None
+    """The unified social credit code of that body."""
 
     def body(self) -> Body:
         """That body as a star entry names it."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ssl
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from shared.access import Certificate, CertificateKey, ClientCertificates, client_context
 from shared.access.tls import NEWEST, OLDEST
-from shared.settings import ExistingFile, Listed, Port, ServiceSettings
+from shared.settings import ExistingFile, Pins, Port, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -18,13 +18,17 @@ class Settings(ServiceSettings):
     service: ClassVar[str] = "transfer"
 
     federation_host: str = "127.0.0.1"
+    """Address on which other cities reach this one."""
     federation_port: Port = 0
+    """Port for other cities; 0 takes any free one."""
     directory: ExistingFile
-    # kid:hex of each directory key that counts, and how many of them must have signed.
-    directory_keys: Listed
-    directory_threshold: Annotated[int, Field(ge=1, le=16)] = 1
-    # Demo and tests: other cities on loopback, over http.
+    """The signed node directory; a newer one is read when the file changes."""
+    directory_keys: Pins
+    """The pinned keys of the federation's office, kid:hex,kid:hex."""
+    directory_threshold: Annotated[int, Field(ge=1, le=16, validate_default=True)] = 1
+    """So many of these keys must have signed the directory."""
     allow_private_peers: bool = False
+    """Demo and tests alone: other cities on loopback and private addresses, over http."""
     federation_certificate: Certificate = None
     """What this city shows to others on the federation port (PEM); without it HTTP alone."""
     federation_certificate_key: CertificateKey = None
@@ -40,12 +44,22 @@ class Settings(ServiceSettings):
     """What this city shows to others when it calls them; its digest stands in the directory."""
     peer_certificate_key: CertificateKey = None
     """Its private key (PEM, no password)."""
-    # Requests of one city that this one takes a day (TR-205).
     daily_requests_per_peer: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
-    # What this city takes in one move (M1, limits).
+    """Requests for a move that one other city may make a day (TR-205)."""
     max_entries: Annotated[int, Field(ge=1, le=500_000)] = 100_000
+    """Entries that this city takes in one move."""
     max_bundles: Annotated[int, Field(ge=1, le=1000)] = 1000
+    """Bundles that this city takes in one move."""
     max_bundle_bytes: Annotated[int, Field(ge=65_536, le=1_048_576)] = 1_048_576
+    """Bytes that one bundle of a move may have."""
+
+    @field_validator("directory_threshold")
+    @classmethod
+    def _can_be_reached(cls, threshold: int, info: ValidationInfo) -> int:
+        pins = info.data.get("directory_keys")
+        if pins is not None and threshold > len(pins):
+            raise ValueError("is more than the keys in JIEXU_DIRECTORY_KEYS")
+        return threshold
 
     def federation_address(self) -> tuple[str, int]:
         """Where other cities are listened to."""

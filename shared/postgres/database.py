@@ -43,6 +43,14 @@ _LEDGER_SESSION: Final = _SESSION | {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
+# What the server says to whom it does not let in: a wrong setting, or a grant that is missing.
+_REFUSALS: Final = {
+    asyncpg.InvalidPasswordError: "the server does not take this user with this password",
+    asyncpg.InvalidAuthorizationSpecificationError: "the server does not let this user in",
+    asyncpg.InvalidCatalogNameError: "the server has no database of this name",
+    asyncpg.InsufficientPrivilegeError: "this user may not use the schema or a table of it",
+    asyncpg.ClientConfigurationError: "it cannot be understood",
+}
 _AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -56,12 +64,19 @@ _AWAY: Final = (
 )
 
 
+class DatabaseRefuses(Unavailable):
+    """The server is there and does not let us in. At a start that ends the process, for settings
+    are wrong; later it is an outage like others, for somebody changes a password or a grant."""
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether the database (or the way to it) is away, full or shutting down: worth a retry.
 
     A statement cancelled by ``statement_timeout`` (57014) is none: it says something of the
     statement, not of the server.
     """
+    if isinstance(error, tuple(_REFUSALS)):
+        return True
     # Of a server whose certificate is not taken, Python says ValueError as well.
     if isinstance(error, ssl.SSLError):
         return True
@@ -73,6 +88,9 @@ def is_outage(error: BaseException) -> bool:
 
 def as_unavailable(error: BaseException) -> Unavailable:
     """The outage as the caller may see it: the kind of error, no address and no value."""
+    for kind, reason in _REFUSALS.items():
+        if isinstance(error, kind):
+            return DatabaseRefuses(f"JIEXU_DATABASE_URL: {reason}", retry_after_seconds=5)
     return Unavailable(f"the database is away ({type(error).__name__})", retry_after_seconds=1)
 
 

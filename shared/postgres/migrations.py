@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from shared.postgres.database import advisory_key, as_unavailable, is_outage
+from shared.postgres.database import advisory_key, as_unavailable, outages_are_unavailable
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -33,16 +33,15 @@ async def migrate(url: str, schema: str, migrations: Path) -> tuple[str, ...]:
 
     ``migrations`` is a room with ``versions/0001_….py`` files whose ``upgrade`` calls
     ``op.execute``. All pending revisions run in one transaction; two provisioners wait for each
-    other. Safe to run again. Raises ``Unavailable`` when the server cannot be reached.
+    other. Safe to run again. Raises ``Unavailable`` when the server cannot be reached, and
+    ``DatabaseRefuses`` when it does not let us in.
     """
-    try:
+    async with outages_are_unavailable():
         connection = await asyncpg.connect(url, timeout=5, command_timeout=300)
-    except Exception as error:
-        if is_outage(error):
-            raise as_unavailable(error) from error
-        raise
     try:
         return await _upgrade(connection, schema, migrations)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise as_unavailable(error) from error
     finally:
         await connection.close(timeout=5)
 

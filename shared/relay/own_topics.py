@@ -18,6 +18,7 @@ from shared.reader.log_view import LogView
 from shared.relay.log import Standing, read_spans
 
 NOT_COMPARED: Final = "this service has not yet compared its own topics with its database"
+UNPROVISIONED: Final = "the schema is not provisioned yet: run the role provision"
 RETRY_SECONDS: Final = 1.0
 
 
@@ -28,13 +29,15 @@ class Restored(Exception):
 async def check_cluster(connection: Connection) -> None:
     """Raises ``Restored`` when the schema stands in another cluster, or on another timeline, than
     the one it was made in and its incarnation has not been raised since."""
+    if await connection.fetchval("SELECT to_regclass('node_incarnation')") is None:
+        raise Unavailable(UNPROVISIONED)
     row = await connection.fetchrow(
         """SELECT n.system_identifier AS known, s.system_identifier AS found,
                   n.timeline_id AS known_timeline, c.timeline_id AS found_timeline
            FROM node_incarnation AS n, pg_control_system() AS s, pg_control_checkpoint() AS c"""
     )
     if row is None:
-        raise Unavailable("the schema is not provisioned yet")
+        raise Unavailable(UNPROVISIONED)
     if row["known"] != row["found"]:
         raise Restored(
             "restored: the database was put into another PostgreSQL cluster (its system "
@@ -66,7 +69,7 @@ async def compare(
     found = await view.partitions(topics)
     missing = sorted(set(topics) - found.keys())
     if missing:
-        raise Unavailable(f"topic {missing[0]} is not there yet")
+        raise Unavailable(f"topic {missing[0]} is not there yet: run the role provision")
     places = [(topic, n) for topic, (_, count) in found.items() for n in range(count)]
     extents = await view.extents(places)
     spans = {}

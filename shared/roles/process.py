@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, Literal
 
+import asyncpg
 import structlog
 from fastapi import FastAPI
 
@@ -17,10 +18,12 @@ from shared.auth import routes_without_guard
 from shared.jobs import Jobs
 from shared.ledger import Gate, Ledger
 from shared.messages import Unavailable
-from shared.postgres import is_outage
+from shared.postgres import DatabaseRefuses, is_outage
 from shared.reader.limits import Limits
 from shared.reader.running import Reader, first_sources_were_read
 from shared.relay import Relay, Restored, open_when_compared
+from shared.relay.own_topics import UNPROVISIONED
+from shared.roles.check import DATABASE_MEND
 from shared.roles.parts import Service, gather
 from shared.roles.servers import Listener, internal_app
 from shared.roles.topics import with_dead_letters
@@ -55,6 +58,7 @@ class Process:
         """Until ``stop`` is set; raises what ended a part that should have gone on."""
         parts, service = self.parts, self.service
         await parts.database.open()
+        await self._knock()
         ledger = Ledger(parts.database, service.domain(parts), gate=self.gate)
         parts.give_ledger(ledger)
         try:
@@ -65,6 +69,16 @@ class Process:
                 listener.close()
             await _within(STOP_SECONDS, ledger.close(), parts.http.aclose(), what="ledger")
             await _within(STOP_SECONDS, parts.database.close(), what="database")
+
+    async def _knock(self) -> None:
+        """A database that does not let us in is told at once (``DatabaseRefuses``); one that is
+        away is waited for."""
+        try:
+            await self.parts.database.ping()
+        except DatabaseRefuses:
+            raise
+        except Unavailable as away:
+            _LOG.warning("start.waits", reason=str(away), mend=DATABASE_MEND)
 
     async def reasons(self) -> tuple[str, ...]:
         """Why this process should get no traffic; none when it is ready."""
@@ -79,7 +93,9 @@ class Process:
                     await connection.fetchval("SELECT 1")
         except Unavailable as away:
             found.append(str(away))
-        except Exception as error:  # noqa: BLE001 - an unprovisioned schema is a reason too
+        except asyncpg.UndefinedTableError:
+            found.append(UNPROVISIONED)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a reason
             found.append(f"the database cannot be asked ({type(error).__name__})")
         if self.role == "agents" and sources:
             found += self.reader.why_not_ready() if self.reader else ["the reader has not started"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,6 +19,7 @@ from shared.internal_http import routes_without_caller
 from shared.requests.app import Intake
 from shared.roles.callers import NamesCaller
 from shared.roles.parts import Parts
+from shared.settings import variable
 
 BACKLOG: Final = 512
 # Beyond this a process only makes everybody wait; the balancer has others.
@@ -29,9 +31,14 @@ GRACE_SECONDS: Final = 1
 Reasons = Callable[[], Awaitable[tuple[str, ...]]]
 
 
+class CannotListen(Exception):
+    """An address is not ours or a port is taken; the text names the settings."""
+
+
 class Listener:
     """One server on one socket; bound at once, so that a taken port is told before all else.
 
+    ``name`` is the part of the settings' names: ``api`` for JIEXU_API_HOST and JIEXU_API_PORT.
     With ``tls`` it speaks nothing else.
     """
 
@@ -39,7 +46,17 @@ class Listener:
         self, name: str, app: FastAPI, host: str, port: int, tls: ssl.SSLContext | None = None
     ) -> None:
         self.name = name
-        self._socket = socket.create_server((host, port), backlog=BACKLOG)
+        try:
+            self._socket = socket.create_server((host, port), backlog=BACKLOG)
+        except OSError as error:
+            settings = " and ".join(variable(f"{name}_{part}") for part in ("host", "port"))
+            # Python adds the address to what the system says.
+            system = (error.errno or 0) > 0
+            reason = os.strerror(error.errno or 0) if system else error.strerror
+            raise CannotListen(
+                f"{settings}: {host}:{port} cannot be listened on ({reason}): "
+                "end what listens there, or choose another"
+            ) from error
         self.port: int = self._socket.getsockname()[1]
         self._server = _Server(
             uvicorn.Config(

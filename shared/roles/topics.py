@@ -63,7 +63,7 @@ def create_topics(
     """Makes what is missing and returns its names; safe to run again, and by two at once.
 
     Blocking: call it in a thread. Raises ``TopicDiffers``, ``BrokerRefuses``, or ``Unavailable``
-    when no broker answers in time.
+    when no broker answers in time, or too few are there.
     """
     from kafka.errors import KafkaError
 
@@ -78,7 +78,7 @@ def create_topics(
                 timeout_ms=REQUEST_MILLISECONDS,
                 raise_errors=False,
             )
-            _refused(answer)
+            _refused(answer, replication)
             admin.wait_for_topics(list(missing))
         _compare(admin, wanted)
     except KafkaError as error:
@@ -103,11 +103,19 @@ def _declared(topic: Topic, replication: int) -> dict[str, Any]:
     }
 
 
-def _refused(answer: dict[str, Any]) -> None:
+def _refused(answer: dict[str, Any], replication: int) -> None:
+    """What an operator mends is said; what another provisioner made meanwhile is no error."""
     from confluent_kafka import KafkaError
 
     for topic in answer["topics"]:
-        if why := refusal(KafkaError(topic["error_code"])):
+        problem = KafkaError(topic["error_code"])
+        if problem.name() == "INVALID_REPLICATION_FACTOR":
+            # Waited for: brokers of a cluster come up one by one.
+            raise Unavailable(
+                f"JIEXU_TOPIC_REPLICATION: {topic['name']} cannot have {replication} copies, "
+                "there are fewer brokers"
+            )
+        if why := refusal(problem):
             raise BrokerRefuses(f"{topic['name']} cannot be made: {why}")
 
 
@@ -128,7 +136,7 @@ def _reach(broker: Broker, seconds: float) -> KafkaAdminClient:
     while True:
         try:
             # kafka-python leaves a socket behind when its first connection fails: ask first.
-            _knock(broker.servers)
+            knock(broker.servers)
             _let_in(broker)
             return KafkaAdminClient(
                 **broker.kafka_python(),
@@ -143,7 +151,7 @@ def _reach(broker: Broker, seconds: float) -> KafkaAdminClient:
             time.sleep(0.5)
 
 
-def _knock(servers: str) -> None:
+def knock(servers: str) -> None:
     """Any one of the servers takes a connection, else ``OSError``."""
     problem: OSError | None = None
     for server in servers.split(","):

@@ -13,7 +13,7 @@ TARGET = re.compile(r"^([a-z][a-z-]*):", re.M)
 MAKE = re.compile(r"(?<![\w-])make ([a-z][a-z-]*)")
 MODULE = re.compile(r"python -m (services\.[a-z]+|node[a-z.]*)(?: ([a-z-]+))?")
 JIEXU = re.compile(r"(?:^|[`$ ])jiexu ([a-z]+)", re.M)
-ROLES = frozenset({"serve", "api", "agents", "worker", "provision", "acls", "kafka-user"})
+ROLES = frozenset({"serve", "api", "agents", "worker", "provision", "check", "acls", "kafka-user"})
 
 
 def topics_of(service: str) -> tuple[Topic, ...]:

@@ -1,0 +1,106 @@
+"""What would hinder this service from starting here, found without starting it?
+
+``python -m services.X check`` looks at settings, keys, database and broker as a start would, and
+prints what it found as JSON; ``jiexu doctor`` asks it of each service of a node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Final, Literal, TypeVar
+
+from shared.messages import Unavailable
+from shared.postgres import Database, DatabaseRefuses
+from shared.reader.log_view import LogView
+from shared.relay.own_topics import Restored, check_cluster
+from shared.roles.parts import Service, gather
+from shared.roles.topics import knock, with_dead_letters
+from shared.settings import ServiceSettings, SettingsAreWrong, load
+from shared.signing import KeyFileIsWrong
+from shared.working_days import CalendarIsWrong
+
+S = TypeVar("S", bound=ServiceSettings)
+
+DATABASE_MEND: Final = "see whether PostgreSQL runs where JIEXU_DATABASE_URL says"
+BROKER_MEND: Final = "see whether Kafka runs where JIEXU_KAFKA_BOOTSTRAP says"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ``problem``: what is wrong and how to mend it, or None.
+
+    ``away``: it is not there now; a start would wait for it.
+    """
+
+    what: Literal["settings", "files", "database", "broker"]
+    problem: str | None = None
+    away: bool = False
+
+
+def check(settings: type[S], assemble: Callable[[S], Service]) -> tuple[Finding, ...]:
+    """All findings; those after wrong settings cannot be had."""
+    try:
+        service = assemble(load(settings))
+    except SettingsAreWrong as wrong:
+        return tuple(Finding("settings", line) for line in wrong.lines)
+    return asyncio.run(_look(service))
+
+
+def as_json(findings: Iterable[Finding]) -> str:
+    """A list of objects {what, problem, away}."""
+    return json.dumps([asdict(each) for each in findings], indent=2)
+
+
+async def _look(service: Service) -> tuple[Finding, ...]:
+    return (
+        Finding("settings"),
+        await _files(service),
+        await _database(service),
+        await _broker(service),
+    )
+
+
+async def _files(service: Service) -> Finding:
+    try:
+        parts = gather(service, "provision")
+        async with parts.http:
+            service.domain(parts)
+    except (KeyFileIsWrong, CalendarIsWrong) as wrong:
+        return Finding("files", str(wrong))
+    return Finding("files")
+
+
+async def _database(service: Service) -> Finding:
+    url = service.settings.dsn()
+    async with Database(url, service.name, name=f"{service.name}-check") as database:
+        try:
+            await database.ping()
+        except DatabaseRefuses as refuses:
+            return Finding("database", str(refuses))
+        except Unavailable as away:
+            return Finding("database", f"{away}: {DATABASE_MEND}", away=True)
+        try:
+            async with database.reading() as connection:
+                await check_cluster(connection)
+        except (Unavailable, Restored) as hindered:
+            return Finding("database", str(hindered))
+    return Finding("database")
+
+
+async def _broker(service: Service) -> Finding:
+    settings = service.settings
+    names = [topic.name for topic in with_dead_letters(service.name, service.topics)]
+    try:
+        # The client library would ask a port where nobody listens for seconds.
+        await asyncio.to_thread(knock, settings.kafka_bootstrap)
+        found = await LogView(settings.broker(), settings.node).partitions(names)
+    except (OSError, Unavailable) as away:
+        said = away if isinstance(away, Unavailable) else f"no broker answers ({away.strerror})"
+        return Finding("broker", f"{said}: {BROKER_MEND}", away=True)
+    missing = sorted(set(names) - found.keys())
+    if missing:
+        return Finding("broker", f"topic {missing[0]} is not there yet: run the role provision")
+    return Finding("broker")

@@ -1,0 +1,362 @@
+"""What does each role of each service say when it cannot start, or cannot work yet?
+
+Real processes of the real services: a wrong setting, a missing secret, a broker or database that
+is not there, that does not let us in, or that nobody has provisioned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import pytest
+
+from node import making
+from node.layout import SERVICES, Node, find
+from shared.postgres import migrate
+from shared.roles import Role, provision
+from shared.settings import ServiceSettings, load
+from tests.support.infrastructure import eventually, free_port
+from tests.support.processes import ROOT, Processes
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
+
+RUNNING = get_args(Role)
+STARTED = (*RUNNING, "provision")
+# A secret that is this service's alone.
+SECRETS = {
+    "registry": "vault.key",
+    "records": "entry.key",
+    "rewards": "digest.key",
+    "transfer": "message.key",
+}
+SERVICE_KEYS = pytest.mark.parametrize("service", SERVICES)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A node's keys and directory, and the variables of its services."""
+
+    node: Node
+
+    def variables(
+        self, service: str, database: str | None = None, bootstrap: str | None = None, **more: str
+    ) -> dict[str, str]:
+        """The service's environment; what is not given points where nobody listens."""
+        nobody = f"127.0.0.1:{free_port()}"
+        found = self.node.environment(service, database or f"postgresql://a:b@{nobody}/jiexu")
+        ports = {"API", "INTERNAL", "FEDERATION"}
+        return (
+            {name: value for name, value in os.environ.items() if not name.startswith("JIEXU_")}
+            | found
+            | {f"JIEXU_{name}_PORT": str(free_port()) for name in ports}
+            | {"JIEXU_KAFKA_BOOTSTRAP": bootstrap or nobody}
+            | more
+        )
+
+
+@pytest.fixture
+def place(tmp_path: Path, node_name: str) -> Place:
+    making.make(tmp_path, node_name, "重庆", at=datetime.now(UTC))
+    making.sign(tmp_path, tmp_path / making.OFFICE, datetime.now(UTC))
+    return Place(find(node_name, tmp_path))
+
+
+def all_end(variables: Mapping[str, str], service: str) -> dict[str, tuple[int, str]]:
+    """Every role of the service, started at once: exit code and standard error of each."""
+    running = {
+        role: subprocess.Popen(
+            [sys.executable, "-m", f"services.{service}", role],
+            env=dict(variables) | {"JIEXU_API_PORT": "0", "JIEXU_INTERNAL_PORT": "0"}
+            if role != "serve"
+            else dict(variables),
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for role in STARTED
+    }
+    try:
+        return {
+            role: (process.wait(60), process.stderr.read() if process.stderr else "")
+            for role, process in running.items()
+        }
+    finally:
+        for process in running.values():
+            process.kill()
+            if process.stderr:
+                process.stderr.close()
+
+
+@SERVICE_KEYS
+def test_wrong_settings_are_each_named_with_what_they_mean(place: Place, service: str) -> None:
+    wrong = place.variables(service, JIEXU_INTERNAL_PORT="0", JIEXU_TOPIC_REPLICATION="none")
+    del wrong["JIEXU_KAFKA_BOOTSTRAP"]
+    wrong["JIEXU_DATABASE_URL"] = "postgresql://me:secret-of-mine@host:99999/jiexu"
+    for role, (code, said) in all_end(wrong, service).items():
+        assert code == 2, (role, said)
+        assert said.splitlines() == [
+            "JIEXU_DATABASE_URL is not of the form postgresql://user:password@host:port/database: "
+            "The node's PostgreSQL, postgresql://user:password@host:port/database.",
+            "JIEXU_KAFKA_BOOTSTRAP is missing: The node's brokers, host:port,host:port.",
+            "JIEXU_TOPIC_REPLICATION is no whole number: Copies of each topic that provisioning "
+            "makes: 3 in production, 1 on a single broker.",
+        ], role
+
+
+@SERVICE_KEYS
+def test_a_missing_secret_is_named_with_its_place(place: Place, service: str) -> None:
+    missing = place.node.keys / service / SECRETS[service]
+    missing.unlink()
+    for role, (code, said) in all_end(place.variables(service), service).items():
+        assert code == 2, (role, said)
+        assert said.splitlines()[-1] == (
+            f"{missing} cannot be read (No such file or directory): put the key there, mode 0400"
+        ), role
+        assert "Traceback" not in said
+
+
+@SERVICE_KEYS
+def test_a_database_that_does_not_let_us_in_is_told(
+    place: Place, database: str, service: str
+) -> None:
+    parts = urlsplit(database)
+    absent = urlunsplit(parts._replace(path="/nobody_made_this"))
+    for role, (code, said) in all_end(place.variables(service, absent), service).items():
+        assert (code, said.splitlines()[-1]) == (
+            2,
+            "JIEXU_DATABASE_URL: the server has no database of this name",
+        ), (role, said)
+    stranger = urlunsplit(parts._replace(netloc=f"postgres:wrong@{parts.hostname}:{parts.port}"))
+    for role, (code, said) in all_end(place.variables(service, stranger), service).items():
+        assert (code, said.splitlines()[-1]) == (
+            2,
+            "JIEXU_DATABASE_URL: the server does not take this user with this password",
+        ), (role, said)
+        assert "wrong@" not in said
+
+
+class Waiting:
+    """The roles of one service that run although they cannot work yet."""
+
+    def __init__(self, processes: Processes, place: Place, service: str) -> None:
+        self.processes = processes
+        self.place = place
+        self.service = service
+        self.ports: dict[str, int] = {}
+
+    def start(self, database: str | None = None) -> None:
+        for role in RUNNING:
+            self.ports[role] = free_port()
+            variables = self.place.variables(
+                self.service, database, JIEXU_INTERNAL_PORT=str(self.ports[role])
+            )
+            self.processes.start(role, f"services.{self.service}", role, **variables)
+
+    async def asked(self, role: str, path: str) -> tuple[int, list[str]]:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            try:
+                answer = await client.get(f"http://127.0.0.1:{self.ports[role]}{path}")
+            except httpx.ConnectError:
+                return 0, []
+        return answer.status_code, answer.json().get("reasons", [])
+
+    async def says(self, role: str, *wanted: str) -> None:
+        """It lives, is not ready, and gives reasons that hold all these words."""
+
+        async def why() -> bool:
+            status, reasons = await self.asked(role, "/health/ready")
+            return status == 503 and all(word in " ".join(reasons) for word in wanted)
+
+        await eventually(why, f"{self.service} {role} says {wanted}", seconds=60)
+        assert await self.asked(role, "/health/live") == (200, [])
+
+    def assert_waited(self) -> None:
+        """None has ended, none wrote a traceback, all stop when told to."""
+        self.processes.assert_alive(*RUNNING)
+        for role in RUNNING:
+            child = self.processes[role]
+            assert "Traceback" not in child.log_tail(1000), child.log_tail(40)
+            assert child.stop(signal.SIGTERM, timeout_seconds=10) == 0, child.log_tail(40)
+
+
+@pytest.fixture
+def waiting(place: Place, tmp_path: Path, service: str) -> Iterator[Waiting]:
+    with Processes(tmp_path, {}) as processes:
+        yield Waiting(processes, place, service)
+
+
+@SERVICE_KEYS
+async def test_without_a_database_every_role_waits_and_says_so(waiting: Waiting) -> None:
+    waiting.start()
+    provisioning = waiting.processes.start(
+        "provision",
+        f"services.{waiting.service}",
+        "provision",
+        **waiting.place.variables(waiting.service),
+    )
+    for role in RUNNING:
+        await waiting.says(role, "the database is away (ConnectionRefusedError)")
+    await eventually(
+        lambda: '"provision.waits"' in provisioning.log_tail(5), "provision says what it waits for"
+    )
+    assert "the database is away (ConnectionRefusedError)" in provisioning.log_tail(5)
+    assert provisioning.log_tail(100).count("provision.waits") == 1
+    waiting.processes.assert_alive("provision")
+    waiting.assert_waited()
+
+
+@SERVICE_KEYS
+async def test_a_schema_that_nobody_provisioned_is_waited_for(
+    waiting: Waiting, database: str
+) -> None:
+    waiting.start(database)
+    for role in RUNNING:
+        await waiting.says(role, "the schema is not provisioned yet: run the role provision")
+    waiting.assert_waited()
+
+
+@SERVICE_KEYS
+async def test_without_a_broker_every_role_waits_and_says_so(
+    waiting: Waiting, database: str
+) -> None:
+    migrations = ROOT / "services" / waiting.service / "edge" / "migrations"
+    await migrate(database, waiting.service, migrations)
+    waiting.start(database)
+    for role in RUNNING:
+        await waiting.says(role, "has not yet compared", "the broker cannot say")
+    waiting.assert_waited()
+
+
+def checked(variables: Mapping[str, str], service: str) -> tuple[int, dict[str, str | None]]:
+    """What the role ``check`` ends with, and the problem of each thing that it looked at."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"services.{service}", "check"],
+        env=dict(variables),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, {each["what"]: each["problem"] for each in json.loads(done.stdout)}
+
+
+@SERVICE_KEYS
+def test_check_finds_what_would_hinder_a_start(
+    place: Place, database: str, kafka_bootstrap: str, service: str
+) -> None:
+    away = "the database is away (ConnectionRefusedError): see whether PostgreSQL runs where "
+    assert checked(place.variables(service), service) == (
+        5,
+        {
+            "settings": None,
+            "files": None,
+            "database": f"{away}JIEXU_DATABASE_URL says",
+            "broker": "no broker answers (Connection refused): see whether Kafka runs where "
+            "JIEXU_KAFKA_BOOTSTRAP says",
+        },
+    )
+    empty = place.variables(service, database, kafka_bootstrap)
+    code, found = checked(empty, service)
+    assert code == 2
+    assert found["database"] == "the schema is not provisioned yet: run the role provision"
+    assert str(found["broker"]).endswith(" is not there yet: run the role provision")
+
+    absent = urlunsplit(urlsplit(database)._replace(path="/nobody_made_this"))
+    code, found = checked(place.variables(service, absent), service)
+    assert code == 2
+    assert found["database"] == "JIEXU_DATABASE_URL: the server has no database of this name"
+
+    code, found = checked(place.variables(service, JIEXU_LOG_LEVEL="loud"), service)
+    assert code == 2
+    assert str(found["settings"]).startswith("JIEXU_LOG_LEVEL is none of the allowed values: ")
+
+    (place.node.keys / service / SECRETS[service]).unlink()
+    code, found = checked(place.variables(service), service)
+    assert code == 2
+    assert str(found["files"]).endswith("put the key there, mode 0400")
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
+
+
+def assembled(place: Place, service: str, **variables: str):  # type: ignore[no-untyped-def]
+    """The service as ``main`` assembles it from these variables."""
+    wiring = importlib.import_module(f"services.{service}.wiring")
+    settings = importlib.import_module(f"services.{service}.settings")
+    kind = next(
+        each
+        for each in vars(settings).values()
+        if isinstance(each, type)
+        and issubclass(each, ServiceSettings)
+        and each is not ServiceSettings
+    )
+    with environment(variables):
+        return wiring.assemble(load(kind))
+
+
+@pytest.mark.parametrize("broker", [False, True])
+async def test_provisioning_does_not_wait_for_ever(
+    place: Place, database: str, broker: bool, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roles_main(), "PROVISION_SECONDS", 6.0)
+    monkeypatch.setattr(roles_main(), "REACH_SECONDS", 0.5)
+    variables = place.variables(
+        "rewards",
+        database,
+        kafka_bootstrap if broker else None,
+        JIEXU_TOPIC_REPLICATION="9",
+    )
+    why = (
+        r"JIEXU_TOPIC_REPLICATION: .* cannot have 9 copies, there are fewer brokers for 6 s"
+        if broker
+        else "no broker answers for 6 s"
+    )
+    with pytest.raises(roles_main().NotProvisioned, match=why):
+        await provision(assembled(place, "rewards", **variables))
+
+
+def roles_main():  # type: ignore[no-untyped-def]
+    """The module; the package gives its function the same name."""
+    return importlib.import_module("shared.roles.main")
+
+
+@pytest.mark.parametrize("name", ["API", "INTERNAL", "FEDERATION"])
+async def test_a_port_that_is_taken_is_named(place: Place, database: str, name: str) -> None:
+    variables = place.variables("transfer", database)
+    port = variables[f"JIEXU_{name}_PORT"]
+    server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", int(port))
+    async with server:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "services.transfer", "api"],
+            env=variables,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"JIEXU_{name}_HOST and JIEXU_{name}_PORT: 127.0.0.1:{port} cannot be listened on "
+        "(Address already in use): end what listens there, or choose another"
+    )
