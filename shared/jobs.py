@@ -86,8 +86,10 @@ class Jobs:
         self._handlers = handlers
         self._clock = clock
         self._running: dict[UUID, asyncio.Task[None]] = {}
-        self._ended = metrics.counter("jobs_ended", "Jobs that ended.", "kind", "how")
-        self._failed = metrics.counter("jobs_failed", "Attempts to be made again.", "kind", "why")
+        self._ended = metrics.counter("jobs_ended", "Jobs that ended, by how.", "kind", "how")
+        self._failed = metrics.counter(
+            "jobs_failed", "Attempts that failed and are made again.", "kind", "why"
+        )
         self._overdue = metrics.gauge("jobs_overdue_seconds", "Age of the oldest job that is due.")
 
     async def run(self) -> None:

@@ -16,6 +16,7 @@ from prometheus_client import Counter
 from services.transfer.contract.topics import TOPICS
 from services.transfer.domain.case import Office
 from services.transfer.edge import agents, api, internal
+from services.transfer.edge.alarms import ALARMS
 from services.transfer.edge.answering import Answers
 from services.transfer.edge.applying import Desk
 from services.transfer.edge.courier import Courier
@@ -42,6 +43,7 @@ from services.transfer.edge.store import (
     sweep_refused,
 )
 from services.transfer.edge.terms import WorkingTerms, YearAlarms
+from services.transfer.edge.watching import Watch
 from services.transfer.settings import Settings
 from shared.jobs import JobHandler
 from shared.messages import Unavailable
@@ -79,8 +81,10 @@ def house_of(parts: Parts) -> House:
     house = parts.kept.get("house")
     if house is None:
         house = parts.kept["house"] = House(parts)
-        # Every process goes by its own copy of the directory, whatever its role.
-        parts.kept["directory"] = asyncio.get_running_loop().create_task(house.keep_directory())
+        if parts.role != "provision":
+            # Every process goes by its own copy of the directory, whatever its role.
+            keeping = asyncio.get_running_loop().create_task(house.keep_directory())
+            parts.kept["directory"] = keeping
     assert isinstance(house, House)
     return house
 
@@ -102,6 +106,8 @@ class House:
 
     @cached_property
     def domain(self) -> TransferDomain:
+        # Made now: a metric that appears with its first event tells nothing of the time before.
+        silence, alarms = self._silence, self._alarms
         return TransferDomain(
             Office(
                 city=self.city,
@@ -111,8 +117,8 @@ class House:
                 limits=self.settings.limits(),
                 daily_requests_per_peer=self.settings.daily_requests_per_peer,
             ),
-            count_silence=lambda *pair: self._silence.labels(*pair).inc(),
-            count_alarm=lambda kind: self._alarms.labels(kind).inc(),
+            count_silence=lambda *pair: silence.labels(*pair).inc(),
+            count_alarm=lambda kind: alarms.labels(kind).inc(),
         )
 
     @cached_property
@@ -123,7 +129,11 @@ class House:
 
     @cached_property
     def _alarms(self) -> Counter:
-        return self.parts.metrics.counter("alarms", "Alarms raised.", "kind")
+        counter = self.parts.metrics.counter("alarms", "Alarms raised.", "kind")
+        # From the start, so that the first of a kind is a rise from 0.
+        for kind in ALARMS:
+            counter.labels(kind)
+        return counter
 
     @cached_property
     def signers(self) -> Signers:
@@ -284,4 +294,11 @@ class House:
         async def sweep() -> None:
             await sweep_refused(self.parts.database, self.parts.clock)
 
-        return (Chore("courier", deliver), Chore("sweep", sweep))
+        watch = Watch(
+            self.city,
+            self.parts.database,
+            self.directory,
+            self.parts.clock,
+            self.parts.metrics,
+        )
+        return (Chore("courier", deliver), Chore("sweep", sweep), Chore("watch", watch.run))

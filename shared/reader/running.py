@@ -74,6 +74,8 @@ class Reader:
         self._service = service
         self._sources = tuple(sources)
         self._metrics = ReaderMetrics(metrics)
+        for source in sources:
+            self._metrics.begin(source.topic)
         self._started = False
         self._stalls = Stalls((limits or Limits()).stall_seconds)
         self._stop = asyncio.Event()

@@ -157,7 +157,7 @@ class Counted:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._seconds = metrics.histogram(
-            "http_request_seconds", "Time to answer, by route.", "method", "route", "status"
+            "http_request_seconds", "Time to answer a request.", "method", "route", "status"
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
