@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from rich.markup import escape
 
-from node.commands import dossiers, looking, mending, nodes, sheets
+from node.commands import dossiers, keeping, looking, mending, nodes, sheets
 from node.terminal import Failure, err
 
 HELP = """接续 Jiexu:志愿服务记录随人转移 · volunteer records that follow the person.
@@ -32,7 +32,7 @@ def make_app() -> typer.Typer:
         ("doctor", looking.doctor), ("token", looking.token), ("topics", looking.list_topics),
         ("import", sheets.import_sheet), ("export", dossiers.export),
         ("verify", dossiers.verify_file), ("redrive", mending.redrive),
-        ("republish", mending.republish), ("demo", nodes.demo),
+        ("republish", mending.republish), ("backup", keeping.backup), ("demo", nodes.demo),
     )
     for name, command in commands:
         app.command(name)(command)

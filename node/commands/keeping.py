@@ -1,0 +1,66 @@
+"""``backup``: what of a node must be kept apart from it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from node.commands.options import DataOption, JsonOption, NodeOption, node_of
+from node.terminal import Exit, Failure, out, print_json, say
+
+# What takes long to import is imported where it is used: help and completion answer at once.
+
+
+def backup(
+    directory: Annotated[Path, typer.Argument(
+        file_okay=False, help="备份目录(新建或空)· a new or empty directory")],
+    check: Annotated[bool, typer.Option(
+        "--check", help="只核对已有备份 · only verify a backup that is there")] = False,
+    node: NodeOption = None, data: DataOption = None, json: JsonOption = False,
+) -> None:
+    """备份数据库和位点;密钥另行保管 · Back up database and offsets; keys are kept apart.
+
+    节点照常运行 · the node goes on meanwhile. 恢复 · to restore: docs/operators.md.
+    """
+    from node import backup as backups
+
+    try:
+        manifest = backups.check(directory) if check else _take(directory, node, data)
+    except backups.BackupIsWrong as wrong:
+        raise Failure(Exit.FOUND_WRONG, f"备份不完整:{wrong}", str(wrong)) from None
+    except backups.CannotBackUp as problem:
+        raise Failure(Exit.ASKED_WRONGLY, f"无法备份:{problem}", str(problem)) from None
+    if json:
+        print_json(manifest)
+    elif check:
+        out().print(say(f"备份完好:节点 {manifest['node']},{manifest['at']}",
+                        f"the backup is whole: node {manifest['node']}, {manifest['at']}"))
+    else:
+        out().print(say(f"节点 {manifest['node']} 已备份至 {directory}",
+                        f"node {manifest['node']} is backed up in {directory}"))
+
+
+def _take(directory: Path, node: str | None, data: Path | None) -> dict[str, Any]:
+    import asyncpg
+    from kafka.errors import KafkaError
+
+    from node import backup as backups
+    from node.kafka import broker_answers
+    from node.layout import KAFKA
+
+    found = node_of(node, data)
+    away = Failure(Exit.NODE_STATE, f"节点 {found.code} 未运行:先 jiexu up",
+                   f"node {found.code} does not run: jiexu up first")
+    # A client library would try for half a minute.
+    if not broker_answers(found.port(KAFKA)):
+        raise away
+    try:
+        return backups.take(found, directory.absolute(), datetime.now(UTC))
+    except (asyncpg.PostgresError, ConnectionError, TimeoutError, KafkaError):
+        raise away from None
+    except OSError as problem:
+        raise Failure(Exit.UNAVAILABLE, f"无法写入:{problem.strerror}",
+                      f"cannot be written: {problem.strerror}") from None
