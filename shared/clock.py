@@ -15,7 +15,8 @@ from shared.messages import Unreadable
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
-_WIRE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,6})?Z")
+_TWO = "([0-9]{2})"
+_WIRE = re.compile(rf"([0-9]{{4}})-{_TWO}-{_TWO}T{_TWO}:{_TWO}:{_TWO}(\.[0-9]{{1,6}})?Z", re.ASCII)
 
 
 class Clock(Protocol):
@@ -71,10 +72,11 @@ def read(text: str) -> datetime:
     if match is None:
         raise Unreadable("time is not of the form 2027-03-01T02:00:00Z")
     try:
-        instant = datetime.strptime(match[1], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+        # The form is known: no second parser, which took a tenth of a reader's time.
+        instant = datetime(*map(int, match.groups()[:6]), tzinfo=UTC)  # type: ignore[arg-type, misc]
     except ValueError:
         raise Unreadable("time is no real instant") from None
-    return instant.replace(microsecond=int(match[2][1:].ljust(6, "0"))) if match[2] else instant
+    return instant.replace(microsecond=int(match[7][1:].ljust(6, "0"))) if match[7] else instant
 
 
 def local_day(instant: datetime) -> date:

@@ -23,6 +23,8 @@ from shared.postgres import Connection, Database, is_outage, listening
 from shared.telemetry import Metrics, describe
 
 JOBS_AT_ONCE: Final = 4
+# Four batches of the ledger, far below what its queue takes.
+COMMANDS_AT_ONCE: Final = 512
 # Building or staging the largest dossier (500,000 leaves) page by page stays far below this.
 HANDLER_SECONDS: Final = 900.0
 POLL_SECONDS: Final = 0.5
@@ -196,12 +198,9 @@ class Jobs:
         async with asyncio.timeout(HANDLER_SECONDS):
             commands = await self._handlers[job.kind](job)
         refused: Rejection | None = None
-        for command in commands[:-1]:
-            outcome = await self._ledger.submit(command)
-            if isinstance(outcome, Rejection):
-                if outcome.waits:
-                    raise Unavailable(f"{type(command).__name__}: {outcome.slug()}")
-                refused = outcome
+        for first in range(0, len(commands) - 1, COMMANDS_AT_ONCE):
+            page = commands[first : min(first + COMMANDS_AT_ONCE, len(commands) - 1)]
+            refused = await self._page(page) or refused
         if commands:
             outcome = await self._ledger.submit(commands[-1], job=job.id)
             if not isinstance(outcome, Rejection):
@@ -211,6 +210,25 @@ class Jobs:
             refused = outcome
         await self._end(job, refused.slug() if refused else None)
         return "refused" if refused else "done"
+
+    async def _page(self, commands: Sequence[Command]) -> Rejection | None:
+        """Commits them together, as many as travel in one batch; the last refusal, if any.
+
+        What shares a key keeps its order in the ledger's queue. One that must wait holds none of
+        the others up: when the job comes again, those are repeats.
+        """
+        outcomes = await asyncio.gather(
+            *(self._ledger.submit(command) for command in commands), return_exceptions=True
+        )
+        refused: Rejection | None = None
+        for command, outcome in zip(commands, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            if isinstance(outcome, Rejection):
+                if outcome.waits:
+                    raise Unavailable(f"{type(command).__name__}: {outcome.slug()}")
+                refused = outcome
+        return refused
 
     async def _end(self, job: Job, refusal: str | None) -> None:
         async with self._database.ledger.acquire() as connection:

@@ -82,13 +82,31 @@ class Departures:
             pass
 
     def _board(self) -> bool:
+        free_flights = BATCHES_IN_FLIGHT - self._flights.batches
+        # Two batches of half the size: one decides while the database writes the other.
+        room = min(COMMANDS_PER_BATCH, -(-len(self._queue) // free_flights)) if free_flights else 0
+        batch, whole, left = self._chosen(room)
+        if batch and left and room < COMMANDS_PER_BATCH:
+            taken = frozenset[str]().union(*(ticket.keys for ticket in batch))
+            if all(not taken.isdisjoint(ticket.keys) for ticket in left):
+                # All wait for these (the rows of one import, say): they come along instead.
+                batch, whole, left = self._chosen(COMMANDS_PER_BATCH)
+        self._queue = left
+        for ticket in whole:
+            self._flights.whole += 1
+            self._fly(self._fly_whole(ticket), ticket.keys)
+        if batch:
+            self._flights.batches += 1
+            keys = frozenset[str]().union(*(ticket.keys for ticket in batch))
+            self._fly(self._fly_batch(batch), keys)
+        return bool(batch or whole)
+
+    def _chosen(self, room: int) -> tuple[list[_Ticket], list[_Ticket], deque[_Ticket]]:
+        """Who may start now: a batch of at most ``room``, whole batches, and who waits."""
         blocked = set(self._flights.keys)
         batch: list[_Ticket] = []
         whole: list[_Ticket] = []
         left: deque[_Ticket] = deque()
-        free_flights = BATCHES_IN_FLIGHT - self._flights.batches
-        # Two batches of half the size: one decides while the database writes the other.
-        room = min(COMMANDS_PER_BATCH, -(-len(self._queue) // free_flights)) if free_flights else 0
         for ticket in self._queue:
             if ticket.done.cancelled():
                 continue
@@ -109,15 +127,7 @@ class Departures:
             else:
                 blocked |= ticket.keys
                 left.append(ticket)
-        self._queue = left
-        for ticket in whole:
-            self._flights.whole += 1
-            self._fly(self._fly_whole(ticket), ticket.keys)
-        if batch:
-            self._flights.batches += 1
-            keys = frozenset[str]().union(*(ticket.keys for ticket in batch))
-            self._fly(self._fly_batch(batch), keys)
-        return bool(batch or whole)
+        return batch, whole, left
 
     def _fly(self, flight: Coroutine[Any, Any, None], keys: frozenset[str]) -> None:
         self._flights.keys |= keys

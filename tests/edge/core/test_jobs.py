@@ -275,6 +275,20 @@ async def test_of_several_commands_the_last_ends_the_row(service: Service) -> No
     assert await database.pool.fetchval("SELECT state ->> 'total' FROM aggregate") == "5"
 
 
+async def test_the_commands_of_a_job_are_committed_together(service: Service) -> None:
+    database, ledger = service
+
+    async def many(job: Job) -> Sequence[Command]:
+        return (*(add("ann", 1, f"{n}") for n in range(100)), remember(job))
+
+    async with running(service, many):
+        await ledger.submit(remind("ann"))
+        await eventually(lambda: reminded(database, "ann"), "the last command came")
+    assert await database.pool.fetchval("SELECT state ->> 'total' FROM aggregate") == "100"
+    # The reminder, the hundred, the last one; a transaction each would be 102.
+    assert await database.pool.fetchval("SELECT count(DISTINCT xid) FROM event") <= 4
+
+
 async def test_a_job_whose_worker_died_comes_again_and_takes_effect_once(
     service: Service,
 ) -> None:
