@@ -73,8 +73,16 @@ def is_outage(error: BaseException) -> bool:
     """Whether the database (or the way to it) is away, full or shutting down: worth a retry.
 
     A statement cancelled by ``statement_timeout`` (57014) is none: it says something of the
-    statement, not of the server.
+    statement, not of the server. Raises ``CancelledError`` where the task itself was cancelled:
+    asyncpg may answer that with an error of its own, and who waited it out would never end.
     """
+    away = _looks_like_an_outage(error)
+    if away and _is_being_cancelled():
+        raise asyncio.CancelledError from error
+    return away
+
+
+def _looks_like_an_outage(error: BaseException) -> bool:
     if isinstance(error, tuple(_REFUSALS)):
         return True
     # Of a server whose certificate is not taken, Python says ValueError as well.
@@ -84,6 +92,14 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, _AWAY) and not isinstance(
         error, (asyncpg.QueryCanceledError, ValueError)
     )
+
+
+def _is_being_cancelled() -> bool:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # outside a loop there is no task
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def as_unavailable(error: BaseException) -> Unavailable:

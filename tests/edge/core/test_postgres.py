@@ -10,6 +10,7 @@ import pytest
 
 from shared.messages import Unavailable
 from shared.postgres import Database, is_outage, migrate
+from shared.postgres.database import outages_are_unavailable
 from tests.support.infrastructure import eventually, free_port
 
 FIRST = '''
@@ -134,3 +135,29 @@ async def test_of_two_workers_one_is_active_and_the_other_takes_over(database: s
         for event in release.values():
             event.set()
         await asyncio.wait_for(asyncio.gather(first, second), 10)
+
+
+async def test_a_cancelled_task_ends_though_asyncpg_answers_with_an_error_of_its_own():
+    """Else a loop that waits outages out goes on for ever, and with it the end of its process."""
+    began = asyncio.Event()
+
+    async def statement():
+        try:
+            began.set()
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise asyncpg.InternalClientError("got result for unknown protocol state") from None
+
+    async def wait_out_outages():
+        while True:
+            try:
+                async with outages_are_unavailable():
+                    await statement()
+            except Unavailable:
+                await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(wait_out_outages())
+    await began.wait()
+    waiting.cancel()
+    done, _ = await asyncio.wait({waiting}, timeout=5)
+    assert done and waiting.cancelled()
