@@ -95,15 +95,20 @@ async def _rows_done(
         if one.record is not None
         for key in claim_keys(one.record, natural_key(one.record))[0]
     ]
+    # The claim first, then its row: joined freely, a planner that thinks the table small reads
+    # the whole batch for each fact (measured: 918 ms instead of 2 for 128 rows of 2,500).
     rows = await connection.fetch(
-        """SELECT t.batch_id, t.row_no, t.state, t.entry_id, t.reason, t.field
+        """WITH claimed AS MATERIALIZED (
+            SELECT x.batch_id, f.entry_id
+            FROM unnest($3::text[], $4::text[]) AS x(batch_id, key)
+            JOIN fact_claim AS f ON f.key = x.key)
+        SELECT t.batch_id, t.row_no, t.state, t.entry_id, t.reason, t.field
         FROM unnest($1::text[], $2::int[]) AS x(batch_id, row_no)
         JOIN batch_row AS t ON t.batch_id = x.batch_id AND t.row_no = x.row_no
         UNION
         SELECT t.batch_id, t.row_no, t.state, t.entry_id, t.reason, t.field
-        FROM unnest($3::text[], $4::text[]) AS x(batch_id, key)
-        JOIN fact_claim AS f ON f.key = x.key
-        JOIN batch_row AS t ON t.batch_id = x.batch_id AND t.entry_id = f.entry_id""",
+        FROM claimed AS x
+        JOIN batch_row AS t ON t.batch_id = x.batch_id AND t.entry_id = x.entry_id""",
         [one.batch_id for one in importing],
         [one.row_no for one in importing],
         [batch_id for batch_id, _ in facts],
