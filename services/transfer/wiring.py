@@ -230,7 +230,13 @@ class House:
             lambda: self.parts.ledger,
             desk,
             Queries(self.parts.database, self.parts.clock),
-            Exports(lambda: self.parts.ledger, self.moves, self.records, self.parts.clock),
+            Exports(
+                self.parts.node,
+                lambda: self.parts.ledger,
+                self.moves,
+                self.records,
+                self.parts.clock,
+            ),
         )
 
     def internal(self) -> APIRouter:

@@ -369,8 +369,11 @@ class Neighbours:
         @routes.get("/dossiers/{subject}/head")
         async def head(subject: str) -> JSONResponse:
             dossier = city.dossiers.get(subject)
-            if dossier is None or dossier.home != city.name:
+            if dossier is None:
                 return JSONResponse({"type": "urn:jiexu:problem:not-found"}, 404)
+            if dossier.home != city.name:
+                elsewhere = {"type": "urn:jiexu:problem:dossier-is-elsewhere", "city": dossier.home}
+                return JSONResponse(elsewhere, 409)
             return JSONResponse({"head": city.head(dossier), "log_id": dossier.log_id})
 
         @routes.get("/dossiers/{subject}/log/{log_id}")

@@ -33,6 +33,7 @@ class TransferFact:
     new_epoch: int | None
     home: str | None
     assisted: bool
+    first_registered_on: date | None
 
     @property
     def other_city(self) -> str:
@@ -59,6 +60,7 @@ def read(type_: str, data: Mapping[str, Any]) -> TransferFact:
         new_epoch=_count(data, "new_epoch"),
         home=_optional(data, "home"),
         assisted=data.get("assisted") is True,
+        first_registered_on=_date(data, "first_registered_on"),
     )
 
 

@@ -134,6 +134,7 @@ def _note(fact: TransferFact, message: Message) -> NoteTransfer | None:
         refusal_class=fact.refusal_class,
         code=fact.code,
         # Class T is tried again by itself; the others lead to no move.
+        first_registered_on=fact.first_registered_on,
         ends=fact.role == "destination" and fact.refusal_class in ("F", "R"),
     )
 

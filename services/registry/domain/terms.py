@@ -21,6 +21,7 @@ FIELD_REASONS: Final[Terms] = {
         "out_of_range": "超出范围",
         "past": "已经过去",
         "region_code": "不是行政区划代码",
+        "this_city": "就是本市，转移码应交给另一城市",
         "too_many": "数量过多",
         "twice": "重复填写",
     }

@@ -121,6 +121,33 @@ CODE = _answer(
         "expires_at": "2027-03-08T02:00:00Z",
     },
 )
+CODES = _answer(
+    200,
+    _page(
+        {
+            "code_id": "2eabbe0357430e8e15d97c67e5d51e1e",
+            "purpose": "move",
+            "receiver": "510100",
+            "issued_at": "2027-03-01T02:00:00Z",
+            "expires_at": "2027-03-08T02:00:00Z",
+            "state": "free",
+            "zh": "可以使用。请在到期前交给新城市。",
+            "en": "Good. Give it to the new city before it expires.",
+            "wrong_tries": 1,
+            "wrong_tries_allowed": 5,
+            "requests": 1,
+            "tries": [
+                {
+                    "at": "2027-03-02T02:00:00Z",
+                    "city": "330100",
+                    "outcome": "other_city",
+                    "zh": "转移码是为另一城市取的。请为该城市重新取码。",
+                    "en": "The code is for another city. Take one for the city that you apply to.",
+                }
+            ],
+        }
+    ),
+)
 TO_VERIFY = _answer(
     200,
     _page(

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from shared.problems import field_is_wrong
 from shared.requests import Page
+
+TOP: Final = 2**63 - 1
+
+
+def number(asked: Page) -> int:
+    """The last item's position in a list that runs down, or above all; 422 for another cursor."""
+    match asked.after:
+        case None:
+            return TOP
+        case (int() as position,) if 0 <= position <= TOP:
+            return position
+    raise field_is_wrong("after", "not_a_cursor")
 
 
 def texts(asked: Page, count: int) -> tuple[str | None, ...]:

@@ -124,7 +124,7 @@ def decide(states: tuple[Any, ...], command: Command) -> tuple[Event, ...] | Rej
         case vc.MarkDeparted():
             return volunteers.mark_departed(states[0], command)
         case vc.LinkSubject():
-            return volunteers.link(states[0], states[1], command)
+            return volunteers.link(states[0], states[1], states[2], command)
         case ac.RegisterApplicant():
             n = 1 + len(command.asked.digests)
             return applicants.register(states[0], states[1:n], states[n], command)
@@ -208,7 +208,7 @@ def belongs(event: Event) -> tuple[Target, ...]:
             return (organisation(event.organisation_id),)
         case pe.PolicyProposed() | pe.PolicyPublished():
             return (policy(event.policy_id),)
-        case ce.CodeTried(matched=True):
+        case ce.CodeTried(outcome="matched"):
             return (code(event.code_id), check(event.transfer_id))
         case ce.CodeTried() | ce.CodeCancelled() | ce.CodeSettled():
             return (code(event.code_id),)

@@ -80,7 +80,11 @@ def targets_of(command: Command) -> Targets:
                 *((code(held),) if held is not None else ()),
             )
         case vc.LinkSubject():
-            return (volunteer(command.subject_id), applicant(command.applicant_ref))
+            return (
+                volunteer(command.subject_id),
+                applicant(command.applicant_ref),
+                transfer(command.transfer_id),
+            )
         case vc.RecordVerification() | vc.GiveConsent() | vc.WithdrawConsent() | vc.MarkDeparted():
             return (volunteer(command.subject_id),)
         case ac.RegisterApplicant():

@@ -59,6 +59,11 @@ FORGET_VAULT = """
 """
 FORGET_REGISTRATION = "DELETE FROM registration WHERE ref = $1"
 ADD_CODE = "INSERT INTO transfer_code (code_id, subject_id, sealed_key) VALUES ($1, $2, $3)"
+# What she is shown of her codes stays when the key is gone.
+ADD_CODE_ISSUED = "INSERT INTO code_issued (code_id, subject_id, issued_at) VALUES ($1, $2, $3)"
+ADD_CODE_TRY = """
+    INSERT INTO code_try (code_id, transfer_id, city, outcome, at) VALUES ($1, $2, $3, $4, $5)
+"""
 FORGET_CODE = "DELETE FROM transfer_code WHERE code_id = $1"
 KEEP_CODE = """
     INSERT INTO application_code (applicant_ref, code_id, sealed_key) VALUES ($1, $2, $3)
@@ -92,6 +97,8 @@ ADDITIONS = (
     ADD_REGISTRATION,
     ADD_APPLICATION,
     ADD_CODE,
+    ADD_CODE_ISSUED,
+    ADD_CODE_TRY,
     ADD_ORGANISATION,
     ADD_VERSION,
 )

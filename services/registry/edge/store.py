@@ -152,7 +152,17 @@ class Store:
                 assert isinstance(command, IssueTransferCode)
                 sealed = self._vault.seal_code_key(event.code_id, command.secrets.key)
                 rows.add(sql.ADD_CODE, event.code_id, event.subject_id, sealed)
+                rows.add(sql.ADD_CODE_ISSUED, event.code_id, event.subject_id, event.issued_at)
             case ce.CodeSettled() | ce.CodeCancelled() | ce.CodeTried():
+                if isinstance(event, ce.CodeTried):
+                    rows.add(
+                        sql.ADD_CODE_TRY,
+                        event.code_id,
+                        event.transfer_id,
+                        event.city,
+                        event.outcome,
+                        command.at,
+                    )
                 if decided.states[Target("code", event.code_id)].standing in ("spent", "burnt"):
                     rows.add(sql.FORGET_CODE, event.code_id)
             case _:

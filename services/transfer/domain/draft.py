@@ -91,6 +91,7 @@ class Draft:
         reply_to: str | None,
         expires_at: datetime | None = None,
         supplement_k: int | None = None,
+        held_ms: int = 0,
     ) -> steps.MessageSent:
         """Numbers, chains and signs one message to the other side and puts it in the outbox."""
         course = self.here
@@ -127,6 +128,7 @@ class Draft:
             wire=canonical(signed),
             gives_up_at=expires_at if number in _EXPIRING else None,
             supplement_k=supplement_k,
+            held_ms=held_ms,
         )
         self.chart(wire=replace(course.wire, seq=seq, prev=sent.digest))
         self.done.append(sent)

@@ -77,9 +77,15 @@ def refusal_of(content: Mapping[str, Any], by: Role, *, code: str | None = None)
     )
 
 
-def refuse(draft: Draft, content: Mapping[str, Any], *, reply_to: str | None) -> None:
-    """This side refuses: M3, Refused, and what is told of it."""
-    draft.send("M3", content, reply_to=reply_to)
+def refuse(
+    draft: Draft,
+    content: Mapping[str, Any],
+    *,
+    reply_to: str | None,
+    held_ms: int = 0,
+) -> None:
+    """This side refuses: M3, which leaves after ``held_ms``, Refused, and what is told of it."""
+    draft.send("M3", content, reply_to=reply_to, held_ms=held_ms)
     become_refused(draft, refusal_of(content, draft.here.role))
 
 

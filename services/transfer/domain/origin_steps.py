@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from math import ceil
 from typing import Any
 
 from services.transfer.domain import channel, endings, events, steps
@@ -19,6 +20,8 @@ from shared.clock import local_day, wire
 
 RECEIPT_LIFE = timedelta(days=3)
 OFFER_LIFE = timedelta(hours=72)
+# From the request: longer than any check takes, so that its time tells no code from another.
+DENIED_NO_SOONER = timedelta(milliseconds=200)
 
 
 def _begin(draft: Draft) -> None:
@@ -143,9 +146,12 @@ def sign_pointer(draft: Draft, subject_id: str, link: Link) -> Mapping[str, Any]
 
 
 def refuse_identity(draft: Draft) -> None:
-    """O6: registry said why, in the words of section 7."""
+    """O6: registry said why, in the words of section 7; how soon it knew says nothing."""
     content = endings.refusal_content(draft, draft.case.command.code, "review")
-    endings.refuse(draft, content, reply_to=draft.here.request.message_id)
+    request = draft.here.request
+    left = max(request.at + DENIED_NO_SOONER - draft.at, timedelta(0))
+    held_ms = ceil(left / timedelta(milliseconds=1))
+    endings.refuse(draft, content, reply_to=request.message_id, held_ms=held_ms)
 
 
 def mark_overdue(draft: Draft) -> None:

@@ -51,7 +51,10 @@ class MessageTaken(Step):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MessageSent(Step):
-    """An own message went to the outbox; ``wire`` are its canonical bytes, signed."""
+    """An own message went to the outbox; ``wire`` are its canonical bytes, signed.
+
+    ``held_ms``: it leaves no sooner than so many milliseconds after its decision.
+    """
 
     number: str
     type: str
@@ -63,6 +66,7 @@ class MessageSent(Step):
     wire: bytes
     gives_up_at: datetime | None
     supplement_k: int | None = None
+    held_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

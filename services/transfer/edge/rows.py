@@ -120,6 +120,7 @@ async def _outbox(connection: Connection, decided: Sequence[Decided]) -> None:
             each.wire,
             each.supplement_k,
             each.gives_up_at,
+            each.held_ms,
         )
         for _, each in _all(decided, steps.MessageSent)
     ]
@@ -127,7 +128,8 @@ async def _outbox(connection: Connection, decided: Sequence[Decided]) -> None:
         await connection.executemany(
             """INSERT INTO peer_outbox (transfer_id, incarnation, seq, peer, type, message_id,
                    digest, wire, supplement_k, gives_up_at, due_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now())""",
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+                   now() + $11::integer * interval '1 millisecond')""",
             page,
         )
 
@@ -135,10 +137,11 @@ async def _outbox(connection: Connection, decided: Sequence[Decided]) -> None:
 async def _resend(connection: Connection, decided: Sequence[Decided]) -> None:
     wanted = [each for _, each in _all(decided, steps.ResendWanted)]
     for each in sorted(wanted, key=lambda step: step.transfer_id):
+        # What was never tried is due already, or held: nobody may bring that forward.
         await connection.execute(
             """UPDATE peer_outbox SET due_at = now()
                WHERE transfer_id = $1 AND delivered_at IS NULL AND stuck_at IS NULL
-                   AND given_up_at IS NULL""",
+                   AND given_up_at IS NULL AND attempts > 0""",
             each.transfer_id,
         )
         if each.above is not None:

@@ -82,6 +82,7 @@ def note(**changes: Any) -> c.NoteTransfer:
         "due": date(2027, 3, 15),
         "refusal_class": None,
         "code": None,
+        "first_registered_on": None,
         "ends": False,
     }
     return c.NoteTransfer(**w.meta(w.SYSTEM, changes.pop("at", w.AT)), **fields | changes)

@@ -14,6 +14,7 @@ from services.registry.domain.codes import decider
 from services.registry.domain.codes import events as e
 from services.registry.domain.volunteers.commands import PlaceHold
 from services.registry.domain.volunteers.events import Hold
+from services.registry.edge.reach import code
 from tests.domain.registry import world as w
 from tests.domain.registry.world import check_identity, given, state_after, take_code
 
@@ -41,45 +42,51 @@ def denied(transfer_id: str = w.T1, code: str = "TR-102") -> e.IdentityDenied:
     return e.IdentityDenied(transfer_id=transfer_id, code=code)
 
 
-def tried(transfer_id: str = w.T1, *, matched: bool = False) -> e.CodeTried:
-    return e.CodeTried(code_id=w.CODE, transfer_id=transfer_id, matched=matched)
+def tried(transfer_id: str = w.T1, outcome: Any = "identity_differs", **more: Any) -> e.CodeTried:
+    fields = {"code_id": w.CODE, "city": w.CHENGDU} | more
+    return e.CodeTried(transfer_id=transfer_id, outcome=outcome, **fields)
 
 
 def test_a_match_binds_the_code_and_is_answered_once() -> None:
     checked = given(*state_after(*HAS_A_CODE)).when(check_identity())
     checked.emits(
-        tried(matched=True),
+        tried(outcome="matched"),
         e.IdentityConfirmed(transfer_id=w.T1, subject_id=w.LI_HUA, holds=()),
     )
     checked.after.when(check_identity()).is_quiet()
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "changes, outcome",
     [
-        {"proof": "0" * 64},
-        {"proof": None},
-        {"proof": "没有"},
-        {"destination": "330100"},
-        {"origin": "330100"},
-        {"purpose": "visit"},
+        ({"proof": "0" * 64}, "identity_differs"),
+        ({"proof": None}, "identity_differs"),
+        ({"proof": "没有"}, "identity_differs"),
+        ({"destination": "330100"}, "identity_differs"),
+        ({"origin": "330100"}, "identity_differs"),
+        ({"purpose": "visit"}, "other_purpose"),
     ],
     ids=str,
 )
-def test_what_does_not_match_counts(changes: dict[str, Any]) -> None:
-    given(*state_after(*HAS_A_CODE)).when(check_identity(**changes)).emits(tried(), denied())
+def test_what_does_not_match_counts(changes: dict[str, Any], outcome: str) -> None:
+    said = given(*state_after(*HAS_A_CODE)).when(check_identity(**changes))
+    city = changes.get("destination", w.CHENGDU)
+    said.emits(tried(outcome=outcome, city=city), denied())
+    assert said.after.state[code(w.CODE)].tries == 1
 
 
 def test_a_code_for_another_city_is_the_same_no() -> None:
     story = given(*state_after(w.register(), take_code(receiver="330100")))
-    story.when(check_identity()).emits(tried(), denied())
+    story.when(check_identity()).emits(tried(outcome="other_city"), denied())
 
 
 def test_unknown_expired_and_no_code_are_the_same_no() -> None:
     story = given(*state_after(*HAS_A_CODE))
     story.when(check_identity(code_id="f" * 32)).emits(denied())
     story.when(check_identity(code_id=None)).emits(denied())
-    story.when(check_identity(at=w.AT + timedelta(days=7))).emits(denied())
+    late = story.when(check_identity(at=w.AT + timedelta(days=7)))
+    late.emits(tried(outcome="expired"), denied())
+    assert late.after.state[code(w.CODE)].tries == 0
 
 
 def test_every_check_makes_the_same_number_of_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,12 +117,12 @@ def test_every_check_makes_the_same_number_of_proofs(monkeypatch: pytest.MonkeyP
 def test_the_fifth_wrong_try_burns_the_code() -> None:
     wrong = [check_identity(f"{n}" * 64, proof="0" * 64) for n in range(5)]
     story = given(*state_after(*HAS_A_CODE, *wrong))
-    story.when(check_identity("a" * 64)).emits(denied("a" * 64))
+    story.when(check_identity("a" * 64)).emits(tried("a" * 64, "burnt"), denied("a" * 64))
 
 
 def test_the_second_at_once_is_told_only_when_it_is_the_same_person() -> None:  # TR-301
     story = given(*state_after(*HAS_A_CODE, check_identity()))
-    story.when(check_identity(w.T2)).emits(denied(w.T2, "TR-301"))
+    story.when(check_identity(w.T2)).emits(tried(w.T2, "under_way"), denied(w.T2, "TR-301"))
     story.when(check_identity(w.T2, proof="0" * 64)).emits(tried(w.T2), denied(w.T2))
 
 
@@ -158,7 +165,7 @@ def test_a_code_whose_place_was_taken_while_bound_is_not_freed() -> None:
 def test_a_code_whose_place_was_taken_is_no_code_for_a_second_transfer() -> None:
     newer = take_code(w.OTHER_CODE, w.CODE)
     story = given(*state_after(*HAS_A_CODE, check_identity(), newer))
-    story.when(check_identity(w.T2)).emits(tried(w.T2), denied(w.T2))
+    story.when(check_identity(w.T2)).emits(tried(w.T2, "replaced"), denied(w.T2))
 
 
 def test_a_code_burnt_while_bound_ends_nothing_and_is_not_freed() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -119,6 +119,13 @@ def test_release_and_activation_carry_the_new_epoch() -> None:
     assert isinstance(departed, MarkDeparted) and isinstance(linked, LinkSubject)
     assert departed.new_epoch == example("dossier-released")["new_epoch"]
     assert linked.new_epoch == example("dossier-activated")["new_epoch"]
+
+
+def test_the_verified_dossier_tells_the_day_of_the_first_registration() -> None:
+    (noted,) = react(message("dossier-verified", role="destination"))
+    assert isinstance(noted, NoteTransfer)
+    told = example("dossier-verified")["first_registered_on"]
+    assert noted.first_registered_on == date.fromisoformat(told)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from services.registry.domain import rejections as no
+from services.registry.domain.applicants.commands import NoteTransfer
 from services.registry.domain.consents import ConsentAsked, Rules
 from services.registry.domain.documents import Document
 from services.registry.domain.logins.events import (
@@ -22,6 +23,7 @@ from services.registry.domain.people import Contact, Guardian, GuardianConsent
 from services.registry.domain.volunteers import commands as c
 from services.registry.domain.volunteers import events as e
 from services.registry.domain.volunteers.events import Hold
+from services.registry.edge.reach import volunteer
 from shared.messages import Actor, Grant
 from tests.domain.registry import world as w
 from tests.domain.registry.world import given, state_after
@@ -531,6 +533,8 @@ def test_a_code_is_issued_and_cancels_the_last() -> None:
 def test_a_code_is_refused() -> None:
     story = given(*state_after(w.register()))
     story.when(w.take_code(actor=w.CITY)).is_refused(no.NotFound())
+    ours = w.take_code(receiver="500000")
+    story.when(ours).is_refused(no.FieldIsWrong("receiver", "this_city"))
     story.when(w.take_code(needs_guardian=True)).is_refused(no.GuardianConsentIsMissing())
     assert story.when(w.take_code(needs_guardian=True, guardian_consented=True)).events
     story.when(w.take_code(previous="e" * 32)).is_refused(no.CodeHasChanged())
@@ -617,6 +621,28 @@ def test_an_applicant_is_linked_once() -> None:
     ]
     linked.after.when(link()).is_quiet()
     given().when(link()).is_quiet()
+
+
+def test_who_moved_here_keeps_the_day_of_her_first_registration() -> None:
+    came = date(2019, 3, 5)
+    told = NoteTransfer(
+        **w.meta(w.SYSTEM, what="verified"),
+        transfer_id=w.T2,
+        role="destination",
+        rank=5,
+        shown="verifying",
+        applicant_ref=w.APPLICANT,
+        subject_id=w.LI_HUA,
+        other_city=w.CHENGDU,
+        due=None,
+        refusal_class=None,
+        code=None,
+        first_registered_on=came,
+        ends=False,
+    )
+    accepted = replace(told, command_id=w.command_id("accepted"), rank=6, first_registered_on=None)
+    story = given(*state_after(w.apply(check="matched"), told, accepted, link()))
+    assert story.state[volunteer(w.LI_HUA)].first_registered_on == came
 
 
 def test_an_order_of_an_earlier_custody_moves_nobody() -> None:  # R38, R44

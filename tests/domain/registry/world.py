@@ -180,6 +180,7 @@ def take_code(
 ) -> IssueTransferCode:
     fields: dict[str, Any] = {
         "subject_id": LI_HUA,
+        "city": "500000",
         "code_id": code_id,
         "previous_code_id": previous,
         "purpose": "move",

@@ -119,6 +119,16 @@ def test_registry_denies(code: str) -> None:
     assert (found, said["class"], said["stage"]) == (code, GROUNDS[code].refusal_class, "review")
 
 
+@pytest.mark.parametrize("after_ms, held_ms", [(0, 200), (50, 150), (200, 0), (60_000, 0)])
+def test_a_denial_leaves_200_ms_after_its_request(after_ms: int, held_ms: int) -> None:
+    amber = fresh("origin", "Requested")
+    asked = amber.file.state.course.request.at
+    base = amber.base(LATER, known=False) | {"at": asked + timedelta(milliseconds=after_ms)}
+    amber.do(commands.DenyIdentity(**base, code="TR-102"))
+    last = [event for event in amber.told if isinstance(event, steps.MessageSent)][-1]
+    assert (last.number, last.held_ms) == ("M3", held_ms)
+
+
 def link(epoch: int, home: str, issuer: str, kind: Any = "release") -> Link:
     return Link(
         epoch=epoch, home=home, issuer=issuer, kind=kind, digest=f"{epoch:064d}", at=at(LATER)

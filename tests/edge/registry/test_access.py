@@ -48,6 +48,7 @@ ALLOWED: dict[str, set[str] | None] = {
     "POST /volunteers/me/consents": {"volunteer"},
     "POST /volunteers/me/consents/{consent_id}/withdraw": {"volunteer"},
     "POST /transfer-codes": {"volunteer"},
+    "GET /volunteers/me/transfer-codes": {"volunteer"},
     "GET /volunteers/to-verify": REVIEWERS,
     "GET /volunteers/{subject_id}": {"volunteer", *REVIEWERS},
     "POST /volunteers/{subject_id}/verifications": REVIEWERS,

@@ -118,6 +118,93 @@ async def everything(registry: Registry) -> str:
     return "\n".join(found)
 
 
+async def my_codes(registry: Registry, subject: str, query: str = "") -> dict[str, Any]:
+    async with registry.client("volunteer", actor_id="login-123", subject_id=subject) as she:
+        answer = await she.get(f"/volunteers/me/transfer-codes{query}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def outcomes(code: dict[str, Any]) -> list[str]:
+    return [one["outcome"] for one in code["tries"]]
+
+
+async def test_she_alone_is_told_of_every_request_with_a_code_and_its_true_cause(
+    registry: Registry,
+) -> None:  # TR-102, P0-4
+    subject = await a_volunteer(registry)
+    other = await a_volunteer(registry, 125)
+    for_another = (await a_code(registry, subject, receiver="330100")).json()["code_text"]
+    await registry.hears("transfer-requested", requested(for_another, "a" * 64))
+    code = (await a_code(registry, subject)).json()
+    text = code["code_text"]
+    await registry.hears("transfer-requested", requested(for_another, "b" * 64))
+    wrong = requested(text, "c" * 64, number=id_number(127))
+    await registry.hears("transfer-requested", wrong)
+    await registry.hears("transfer-requested", requested(text, T1))
+    await registry.hears("transfer-requested", requested(text, T2))
+    newest, first = (await my_codes(registry, subject))["items"]
+    assert (newest["code_id"], newest["state"], first["state"]) == (code["id"], "bound", "replaced")
+    assert sorted(outcomes(newest)) == ["identity_differs", "matched", "under_way"]
+    assert (newest["requests"], newest["wrong_tries"]) == (3, 1)
+    assert sorted(outcomes(first)) == ["other_city", "replaced"]
+    assert {one["city"] for one in newest["tries"]} == {CHENGDU}
+    assert all(one["zh"] and one["en"] and one["at"] for one in newest["tries"])
+    # Neither secret nor identity is shown; the list is hers alone.
+    raw = identity.read_code(text)
+    assert raw is not None
+    shown = json.dumps(newest)
+    assert text not in shown and identity.code_key(raw).hex() not in shown
+    assert (await my_codes(registry, other))["items"] == []
+    # Nor is any cause on a topic.
+    topics = await registry.rows("SELECT data FROM event WHERE topic IS NOT NULL")
+    assert not any("identity_differs" in str(row["data"]) for row in topics)
+    # Withdrawn: the code is over, and says so also to who shows it again.
+    await registry.hears("transfer-ended", of_origin(T1, code="TR-501"))
+    await registry.jobs_are_done()
+    await registry.hears("transfer-requested", requested(text, T3))
+    newest = (await my_codes(registry, subject))["items"][0]
+    assert newest["state"] == "withdrawn" and "withdrawn" in outcomes(newest)
+
+
+async def test_her_codes_say_when_they_are_burnt_or_expired_and_come_in_pages(
+    registry: Registry,
+) -> None:
+    subject = await a_volunteer(registry)
+    text = (await a_code(registry, subject)).json()["code_text"]
+    for n in range(6):
+        wrong = requested(text, f"{n}" * 64, number=id_number(125))
+        await registry.hears("transfer-requested", wrong, at=registry.clock.now())
+        registry.clock.advance(timedelta(seconds=1))
+    last = (await a_code(registry, subject)).json()["code_text"]
+    registry.clock.advance(timedelta(days=7))
+    await registry.hears("transfer-requested", requested(last, "f" * 64), at=registry.clock.now())
+    page = await my_codes(registry, subject, "?limit=1")
+    (newest,) = page["items"]
+    assert (newest["state"], outcomes(newest), newest["wrong_tries"]) == (
+        "expired",
+        ["expired"],
+        0,
+    )
+    rest = await my_codes(registry, subject, f"?limit=1&after={page['next']}")
+    (first,) = rest["items"]
+    assert (first["state"], rest["next"]) == ("burnt", None)
+    assert outcomes(first) == ["burnt", *["identity_differs"] * 5]
+    async with registry.client("volunteer", actor_id="login-123", subject_id=subject) as she:
+        odd = await she.get("/volunteers/me/transfer-codes?after=WyJ4Il0")
+    assert slug(odd) == "field-is-wrong"
+
+
+async def test_a_code_for_this_very_city_is_refused_and_costs_none(registry: Registry) -> None:
+    subject = await a_volunteer(registry)
+    for _ in range(3):
+        refused = await a_code(registry, subject, receiver=NODE)
+        assert (refused.status_code, slug(refused)) == (422, "field-is-wrong")
+        assert (refused.json()["field"], refused.json()["reason"]) == ("receiver", "this_city")
+    assert (await a_code(registry, subject, receiver=CHENGDU)).status_code == 201
+
+
 async def test_a_code_needs_a_strong_login(registry: Registry) -> None:
     subject = await a_volunteer(registry)
     async with registry.client("volunteer", subject_id=subject) as volunteer:
@@ -385,9 +472,7 @@ async def test_a_move_rests_on_the_text_in_force(registry: Registry) -> None:  #
     for wrong in ({"text_id": "nonsense"}, {"text_digest": "0" * 64}):
         asked = asking(ref, CODE, consent=to_move(registry, **wrong))
         assert await refusal(client, asked) == "consent-text-is-stale"
-    assert await client.post(
-        "/internal/v1/proofs", asking(ref, CODE, consent=to_move(registry))
-    )
+    assert await client.post("/internal/v1/proofs", asking(ref, CODE, consent=to_move(registry)))
 
 
 async def test_a_minor_moves_with_a_guardian_alone(registry: Registry) -> None:  # R24

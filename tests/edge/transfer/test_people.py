@@ -312,8 +312,84 @@ async def test_an_export_is_verified_by_anybody(cities: tuple[City, City]) -> No
         verify=verify_signature,
     )
     assert verdict.flaw is None
-    assert (await get(amber, f"/exports/{moved_subject}", **own)).status_code == 404
     assert (await get(birch, f"/exports/{moved_subject}")).status_code == 404
+
+
+async def test_a_frozen_dossier_is_exported_as_it_stands(cities: tuple[City, City]) -> None:
+    amber, birch = cities
+    birch.silent.add("transfer.dossier-verified.v1")  # its records stages nothing: no vote
+    subject, ref = secrets.token_hex(16), secrets.token_hex(16)
+    amber.open_dossier(subject, 3)
+    amber.persons[code_id_of(ref)] = subject
+    transfer_id = (await apply(birch, amber, ref))["transfer_id"]
+    await amber.reaches(transfer_id, "Offered")
+    own = {"roles": ("volunteer",), "actor_id": "x", "subject_id": subject}
+    answer = await get(amber, f"/exports/{subject}", **own)
+    assert answer.status_code == 200, answer.text
+    export = answer.json()
+    verdict = verify_export(
+        export["entries"],
+        head=export["head"],
+        custody_chain=export["custody_chain"],
+        directory=amber.house.directory.current(),
+        verify=verify_signature,
+    )
+    assert (verdict.flaw, verdict.count) == (None, 3)
+
+
+async def test_a_released_dossier_is_exported_by_its_new_city_alone(
+    cities: tuple[City, City],
+) -> None:
+    amber, birch = cities
+    _, subject, _ = await moved(amber, birch)
+    own = {"roles": ("volunteer",), "actor_id": "x", "subject_id": subject}
+    token = amber.token("volunteer", actor_id="x", subject_id=subject)
+
+    async def told(language: str) -> httpx.Response:
+        async with client(amber, token, language=language) as person:
+            return await person.get(f"/exports/{subject}")
+
+    # Whether records has heard of the release yet or not: it says "elsewhere", or still signs.
+    for home in ("birch", "amber"):
+        amber.dossiers[subject].home = home
+        for language, words in (("zh", "请向该城市申请导出"), ("en", "Ask that city")):
+            answer = await told(language)
+            assert answer.status_code == 409, answer.text
+            problem = answer.json()
+            assert problem["type"] == "urn:jiexu:problem:dossier-is-not-here"
+            assert (problem["home"], words in problem["detail"]) == ("birch", True)
+    assert (await get(birch, f"/exports/{subject}", **own)).status_code == 200
+    # She is coming back: the chain ends here, and records has not taken the dossier up yet.
+    birch.dossiers[subject].home = "amber"
+    answer = await get(birch, f"/exports/{subject}", **own)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_a_city_whose_records_alone_knows_of_a_departure_names_the_home(
+    cities: tuple[City, City],
+) -> None:
+    amber, _ = cities
+    subject = secrets.token_hex(16)
+    amber.open_dossier(subject, 1)
+    amber.dossiers[subject].home = "birch"
+    own = {"roles": ("volunteer",), "actor_id": "x", "subject_id": subject}
+    answer = await get(amber, f"/exports/{subject}", **own)
+    assert (answer.status_code, answer.json()["home"]) == (409, "birch")
+    stranger = secrets.token_hex(16)
+    own |= {"subject_id": stranger}
+    assert (await get(amber, f"/exports/{stranger}", **own)).status_code == 404
+
+
+async def test_no_identity_is_refused_sooner_than_another(cities: tuple[City, City]) -> None:
+    """TR-102 leaves no sooner than 200 ms after its request came."""
+    amber, birch = cities
+    applied = (await post(birch, "/transfers", ask(birch, secrets.token_hex(16)))).json()
+    transfer_id = applied["transfer_id"]
+    await birch.reaches(transfer_id, "Refused")
+    (asked,) = await amber.rows("SELECT received_at FROM inbox WHERE type = 'transfer-request'")
+    (sent,) = await amber.rows("SELECT * FROM peer_outbox WHERE type = 'refused'")
+    assert sent["due_at"] - asked["received_at"] >= timedelta(milliseconds=200)
+    assert sent["delivered_at"] >= sent["due_at"]
 
 
 ROLES = (
@@ -339,7 +415,13 @@ async def test_every_route_asks_who_is_there(cities: tuple[City, City]) -> None:
             wrapping=house.wrapping,
         ),
         Queries(birch.parts.database, birch.clock),
-        Exports(lambda: birch.parts.ledger, house.moves, house.records, birch.clock),  # type: ignore[union-attr]
+        Exports(
+            "birch",
+            lambda: birch.parts.ledger,  # type: ignore[union-attr]
+            house.moves,
+            house.records,
+            birch.clock,
+        ),
     )
     public = frozenset({"GET /"})
     assert await assert_routes_obey_roles(app, surroundings, ROLES, public=public) > 100

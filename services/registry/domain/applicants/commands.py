@@ -51,7 +51,8 @@ class ProveIdentity(Command):
 class NoteTransfer(Command):
     """What transfer tells of a move: shown to the volunteer by the highest rank (13).
 
-    ``ends``: the application at this city, as destination, led to no move.
+    ``first_registered_on``: of the dossier that comes. ``ends``: the application at this city, as
+    destination, led to no move.
     """
 
     transfer_id: str
@@ -64,6 +65,7 @@ class NoteTransfer(Command):
     due: date | None
     refusal_class: TransferClass | None
     code: str | None
+    first_registered_on: date | None
     ends: bool
 
 

@@ -206,6 +206,7 @@ def note(seen: TransferSeen | None, applicant: Applicant | None, command: NoteTr
                 due=seen.due or command.due,
                 refusal_class=seen.refusal_class or command.refusal_class,
                 code=seen.code or command.code,
+                first_registered_on=seen.first_registered_on or command.first_registered_on,
             )
         )
         if evolve_transfer(seen, merged) != seen:
@@ -255,6 +256,7 @@ def _noted(command: NoteTransfer) -> TransferStatusNoted:
         due=command.due,
         refusal_class=command.refusal_class,
         code=command.code,
+        first_registered_on=command.first_registered_on,
     )
 
 

@@ -91,7 +91,10 @@ class ApplicantForgotten(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TransferStatusNoted(Event):
-    """What the volunteer sees of a transfer, by the highest rank heard of (own; protocol.md 12)."""
+    """What the volunteer sees of a transfer, by the highest rank heard of (own; protocol.md 12).
+
+    ``first_registered_on``: of the verified dossier, once transfer has told it.
+    """
 
     transfer_id: str
     role: Role
@@ -104,6 +107,7 @@ class TransferStatusNoted(Event):
     due: date | None
     refusal_class: TransferClass | None
     code: str | None
+    first_registered_on: date | None = None
 
 
 ApplicantEvent = (

@@ -83,6 +83,7 @@ def evolve_transfer(seen: TransferSeen | None, event: TransferStatusNoted) -> Tr
         due=event.due,
         refusal_class=event.refusal_class,
         code=event.code,
+        first_registered_on=event.first_registered_on,
     )
     if seen is None:
         return new
@@ -92,4 +93,5 @@ def evolve_transfer(seen: TransferSeen | None, event: TransferStatusNoted) -> Tr
         subject_id=new.subject_id or seen.subject_id,
         other_city=new.other_city or seen.other_city,
         due=new.due or seen.due,
+        first_registered_on=new.first_registered_on or seen.first_registered_on,
     )

@@ -75,7 +75,10 @@ Applicant = Applied | Ended | Linked | Forgotten
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TransferSeen:
-    """What the volunteer is shown of a transfer: the highest rank heard of."""
+    """What the volunteer is shown of a transfer: the highest rank heard of.
+
+    ``first_registered_on``: of the dossier that comes, for the registration that it leads to.
+    """
 
     status: Literal["transfer"] = "transfer"
     transfer_id: str
@@ -89,6 +92,7 @@ class TransferSeen:
     due: date | None
     refusal_class: TransferClass | None
     code: str | None
+    first_registered_on: date | None = None
 
 
 def application(state: Applicant | None) -> Applied | None:

@@ -15,6 +15,7 @@ from services.registry.domain.codes.events import (
     CodeTried,
     IdentityConfirmed,
     IdentityDenied,
+    TryOutcome,
 )
 from services.registry.domain.codes.state import MAX_TRIES, Check, Code, CodeStanding
 from services.registry.domain.identity import Secrets
@@ -40,26 +41,41 @@ def check(state: Check | None, code: Code | None, command: CheckIdentity) -> Rul
     if state is not None and (state.answered is not None or state.ended is not None):
         return ()
     equal = _proves(code, command)
-    denied = IdentityDenied(transfer_id=command.transfer_id, code=NO_MATCH)
-    if code is None or code.standing in ("spent", "burnt") or command.at >= code.expires_at:
-        return (denied,)
-    meant = (
-        equal
-        and code.purpose == command.purpose
-        and code.receiver in (None, command.destination)
-        and not code.void
+    if code is None:
+        return (IdentityDenied(transfer_id=command.transfer_id, code=NO_MATCH),)
+    outcome = _outcome(code, command, equal=equal)
+    tried = CodeTried(
+        code_id=code.code_id,
+        transfer_id=command.transfer_id,
+        city=command.destination,
+        outcome=outcome,
     )
-    if code.standing == "bound" and meant:
-        return (IdentityDenied(transfer_id=command.transfer_id, code=UNDER_WAY),)
-    tried = CodeTried(code_id=code.code_id, transfer_id=command.transfer_id, matched=meant)
-    if not meant:
-        return (tried, denied)
+    if outcome != "matched":
+        said = UNDER_WAY if outcome == "under_way" else NO_MATCH
+        return (tried, IdentityDenied(transfer_id=command.transfer_id, code=said))
     confirmed = IdentityConfirmed(
         transfer_id=command.transfer_id,
         subject_id=code.subject_id,
         holds=code.holds_on(local_day(command.at)),
     )
     return (tried, confirmed)
+
+
+def _outcome(code: Code, command: CheckIdentity, *, equal: bool) -> TryOutcome:
+    """The true cause; only she reads it, the other city hears of a match or of none."""
+    if code.over is not None:
+        return code.over
+    if command.at >= code.expires_at:
+        return "expired"
+    if code.void:
+        return "replaced"
+    if code.purpose != command.purpose:
+        return "other_purpose"
+    if code.receiver not in (None, command.destination):
+        return "other_city"
+    if not equal:
+        return "identity_differs"
+    return "under_way" if code.standing == "bound" else "matched"
 
 
 def end(state: Check | None, command: EndCheck) -> Ruling:
@@ -92,7 +108,7 @@ def evolve_check(state: Check | None, event: CodeEvent) -> Check | None:
         case IdentityDenied():
             known = state or Check(transfer_id=event.transfer_id)
             return replace(known, answered="denied")
-        case CodeTried(matched=True):
+        case CodeTried(outcome="matched"):
             known = state or Check(transfer_id=event.transfer_id)
             return replace(known, code_id=event.code_id)
         case CheckEnded():
@@ -120,16 +136,19 @@ def evolve_code(
     match event:
         case HoldPlaced():
             return replace(code, holds=(*code.holds, event.hold))
-        case CodeTried(matched=True):
+        case CodeTried(outcome="matched"):
             return replace(code, standing="bound", transfer_id=event.transfer_id)
-        case CodeTried():
+        case CodeTried(outcome="under_way" | "expired"):
+            return code
+        case CodeTried() if code.over is None:
             tries = code.tries + 1
             return replace(code, tries=tries, standing=_after(code, tries))
         case CodeCancelled():
             # Burnt while bound ends nothing; it is only not freed afterwards.
-            if code.standing == "bound":
-                return replace(code, void=True)
-            return replace(code, standing="burnt" if code.standing == "free" else code.standing)
+            if code.over is not None:
+                return code
+            void = replace(code, void=True)
+            return void if code.standing == "bound" else replace(void, standing="burnt")
         case CodeSettled(outcome="freed"):
             return replace(code, standing="free", transfer_id=None)
         case CodeSettled(outcome="spent"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from services.registry.domain.codes.state import Over
 from services.registry.domain.volunteers.events import Hold
 from shared.messages import Event
 
@@ -26,13 +27,23 @@ class IdentityDenied(Event):
     code: str
 
 
+TryOutcome = (
+    Over
+    | Literal["matched", "under_way", "identity_differs", "other_city", "other_purpose", "expired"]
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CodeTried(Event):
-    """A code was shown: it is bound to the transfer, or the try counts (own)."""
+    """``city`` showed a code: what came of it, for her alone whose code it is (own).
+
+    ``matched``: it is bound to the transfer. Against a code that still stood the try counts.
+    """
 
     code_id: str
     transfer_id: str
-    matched: bool
+    city: str
+    outcome: TryOutcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

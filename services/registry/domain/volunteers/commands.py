@@ -83,10 +83,12 @@ class IssueTransferCode(Command):
     """A code with which another city may ask for her dossier.
 
     ``previous_code_id``: the code she holds, as the edge read it; the new one takes its place.
-    ``needs_guardian``: she is a minor that day. ``secrets``: the new code's key and her identities.
+    ``city``: this one. ``needs_guardian``: she is a minor that day. ``secrets``: the new code's key
+    and her identities.
     """
 
     subject_id: str
+    city: str
     code_id: str
     previous_code_id: str | None
     purpose: Literal["move"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.registry.domain import people
-from services.registry.domain.applicants.state import Applicant, application
+from services.registry.domain.applicants.state import Applicant, TransferSeen, application
 from services.registry.domain.authority import administers, is_system, reviews
 from services.registry.domain.logins.decider import taken
 from services.registry.domain.logins.events import ClaimFailed, DocumentTaken, LoginBound, Owner
@@ -223,7 +223,12 @@ def mark_departed(state: Volunteer | None, command: MarkDeparted) -> Ruling:
     )
 
 
-def link(state: Volunteer | None, applicant: Applicant | None, command: LinkSubject) -> Ruling:
+def link(
+    state: Volunteer | None,
+    applicant: Applicant | None,
+    seen: TransferSeen | None,
+    command: LinkSubject,
+) -> Ruling:
     """The applicant is this subject; it opens no dossier: adoption has."""
     who = application(applicant)
     if who is None or (state is not None and command.new_epoch <= epoch_of(state)):
@@ -242,6 +247,7 @@ def link(state: Volunteer | None, applicant: Applicant | None, command: LinkSubj
             verification=who.verification,
             checked_at=who.checked_at,
             epoch=command.new_epoch,
+            first_registered_on=None if seen is None else seen.first_registered_on,
         ),
     ]
     events += (consent_given(command.subject_id, consent) for consent in who.consents)

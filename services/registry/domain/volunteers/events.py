@@ -134,7 +134,7 @@ class SubjectLinked(Event):
 class ProfileKept(Event):
     """Her profile stands in the vault (own; the stored row leaves the keyed digests out).
 
-    ``epoch``: of the custody that begins here.
+    ``epoch``: of the custody that begins here. ``first_registered_on``: of the dossier that came.
     """
 
     subject_id: str
@@ -142,6 +142,7 @@ class ProfileKept(Event):
     verification: Level
     checked_at: datetime | None
     epoch: int
+    first_registered_on: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -67,6 +67,7 @@ def _within(state: Registered, event: VolunteerEvent) -> Registered:
                 verification=event.verification,
                 checked_at=event.checked_at,
                 epoch=event.epoch,
+                first_registered_on=event.first_registered_on or state.first_registered_on,
             )
         case VerificationRecorded():
             return replace(state, verification=event.level, checked_at=event.checked_at)

@@ -100,6 +100,8 @@ def issue_code(state: Volunteer | None, command: IssueTransferCode) -> Ruling:
         return ()
     if not known.claimed:
         return SubjectIsNotClaimed()
+    if command.receiver == command.city:
+        return FieldIsWrong("receiver", "this_city")
     if command.needs_guardian and not command.guardian_consented:
         return GuardianConsentIsMissing()
     today = local_day(command.at)

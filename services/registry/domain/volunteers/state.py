@@ -29,7 +29,7 @@ class CodeTaken:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Registered:
-    """A volunteer of this city. ``first_registered_on`` None: she moved here, records knows it.
+    """A volunteer of this city. ``first_registered_on`` None: she moved here and it was not told.
 
     ``codes``: the last few, newest last. ``epoch``: of the custody that began here.
     """
