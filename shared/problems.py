@@ -90,8 +90,8 @@ def field_is_wrong(name: str, reason: str) -> Problem:
     return Problem(
         status=422,
         slug="field-is-wrong",
-        zh="请求中的字段有误。请改正后重试。",
-        en="A field of the request is wrong. Correct it and try again.",
+        zh=f"字段 {name} 有误。请改正后重试。",
+        en=f"The field {name} is wrong. Correct it and try again.",
         members={"field": name, "reason": reason},
     )
 
@@ -289,13 +289,9 @@ def of_validation(error: RequestValidationError) -> Problem:
         {"field": _place(item["loc"], item["type"]), "reason": item["type"]}
         for item in errors[:MAX_ERRORS]
     ]
-    return Problem(
-        status=422,
-        slug="field-is-wrong",
-        zh="请求中的字段有误。请改正后重试。",
-        en="A field of the request is wrong. Correct it and try again.",
-        members={**wrong[0], "errors": wrong} if wrong else {},
-    )
+    problem = field_is_wrong(wrong[0]["field"], wrong[0]["reason"])
+    problem.members = {**problem.members, "errors": wrong}
+    return problem
 
 
 def _place(parts: tuple[int | str, ...], rule: str) -> str:

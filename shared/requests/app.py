@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Protocol
 from fastapi import Depends, FastAPI, Path, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import problems
@@ -54,7 +55,7 @@ def new_app(
 ) -> FastAPI:
     """An application with everything but its routes; documents at ``/docs`` and
     ``/openapi.json``."""
-    app = FastAPI(
+    app = _Documented(
         title=title,
         description=description,
         version=version,
@@ -219,12 +220,32 @@ def _with_required_keys(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+class _Documented(FastAPI):
+    """An application whose document shows what requests and answers are in full."""
+
+    def openapi(self) -> dict[str, Any]:
+        return _with_whole_examples(self, _with_required_keys(super().openapi()))
+
+
+def _with_whole_examples(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
+    # FastAPI drops every null of an example, and with it a member that the answer has.
+    for route in iter_route_contexts(app.routes):
+        operations = document["paths"].get(route.path, {})
+        for status, answer in (getattr(route, "responses", None) or {}).items():
+            for method in route.methods or ():
+                told = operations.get(method.lower(), {}).get("responses", {}).get(str(status), {})
+                for kind, content in answer.get("content", {}).items():
+                    shown = {name: content[name] for name in content if name.startswith("example")}
+                    told.get("content", {}).get(kind, {}).update(shown)
+    return document
+
+
 def _add_documents(app: FastAPI) -> None:
     everybody = [Depends(public())]
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=everybody)
     def openapi() -> JSONResponse:
-        return JSONResponse(_with_required_keys(app.openapi()))
+        return JSONResponse(app.openapi())
 
     @app.get("/docs", include_in_schema=False, dependencies=everybody)
     def docs() -> HTMLResponse:

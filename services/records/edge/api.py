@@ -17,6 +17,7 @@ from services.records.domain.dossiers import commands as c
 from services.records.domain.entries import KINDS
 from services.records.domain.knowledge import TierBody
 from services.records.edge import answers, lists, waiting
+from services.records.edge import api_examples as examples
 from services.records.edge import bodies_in as b
 from services.records.edge.queries import Queries
 from shared.auth import require
@@ -74,7 +75,10 @@ def _recording(ledger: LedgerApi) -> APIRouter:
     router = APIRouter(tags=["记录 recording"])
 
     @router.post(
-        "/dossiers/{subject_id}/services", status_code=201, summary="记录服务 · record a service"
+        "/dossiers/{subject_id}/services",
+        status_code=201,
+        summary="记录服务 · record a service",
+        responses=examples.SERVICE_RECORDED,
     )
     async def record_service(subject_id: Subject, body: b.ServiceIn, context: Recorder) -> Response:
         wish = c.RecordService(
@@ -91,7 +95,10 @@ def _recording(ledger: LedgerApi) -> APIRouter:
         return await submit(ledger, wish, context, answers.entry_changed)
 
     @router.post(
-        "/dossiers/{subject_id}/trainings", status_code=201, summary="记录培训 · record a training"
+        "/dossiers/{subject_id}/trainings",
+        status_code=201,
+        summary="记录培训 · record a training",
+        responses=examples.TRAINING_RECORDED,
     )
     async def record_training(
         subject_id: Subject, body: b.TrainingIn, context: Recorder
@@ -115,7 +122,9 @@ def _recording(ledger: LedgerApi) -> APIRouter:
 def _changing(ledger: LedgerApi) -> APIRouter:
     router = APIRouter(prefix=ENTRY, tags=["审核与更正 approval and correction"])
 
-    @router.post("/approve", status_code=201, summary="审核通过 · approve")
+    @router.post(
+        "/approve", status_code=201, summary="审核通过 · approve", responses=examples.APPROVED
+    )
     async def approve(
         subject_id: Subject,
         issuer: Issuer,
@@ -125,7 +134,9 @@ def _changing(ledger: LedgerApi) -> APIRouter:
         wish = c.ApproveEntry(**context.meta(), **_entry(subject_id, issuer, entry_id))
         return await submit(ledger, wish, context, answers.entry_changed)
 
-    @router.post("/reject", status_code=201, summary="不予通过 · reject")
+    @router.post(
+        "/reject", status_code=201, summary="不予通过 · reject", responses=examples.REJECTED
+    )
     async def reject(
         subject_id: Subject,
         issuer: Issuer,
@@ -140,7 +151,9 @@ def _changing(ledger: LedgerApi) -> APIRouter:
         )
         return await submit(ledger, wish, context, answers.entry_changed)
 
-    @router.post("/correct", status_code=201, summary="更正 · correct")
+    @router.post(
+        "/correct", status_code=201, summary="更正 · correct", responses=examples.CORRECTED
+    )
     async def correct(
         subject_id: Subject,
         issuer: Issuer,
@@ -159,7 +172,7 @@ def _changing(ledger: LedgerApi) -> APIRouter:
         )
         return await submit(ledger, wish, context, answers.entry_changed)
 
-    @router.post("/revoke", status_code=201, summary="撤销 · revoke")
+    @router.post("/revoke", status_code=201, summary="撤销 · revoke", responses=examples.REVOKED)
     async def revoke(
         subject_id: Subject,
         issuer: Issuer,
@@ -182,19 +195,23 @@ def _changing(ledger: LedgerApi) -> APIRouter:
 def _reading(queries: Queries) -> APIRouter:
     router = APIRouter(tags=["查询 reading"])
 
-    @router.get("/dossier", summary="我的档案 · my dossier")
+    @router.get("/dossier", summary="我的档案 · my dossier", responses=examples.DOSSIER)
     async def mine(actor: Annotated[Actor, Depends(require("volunteer"))]) -> dict[str, Any]:
         if actor.subject_id is None:
             raise not_found()
         return await queries.dossier(actor.subject_id)
 
-    @router.get("/dossiers/{subject_id}", summary="档案 · a dossier")
+    @router.get("/dossiers/{subject_id}", summary="档案 · a dossier", responses=examples.DOSSIER)
     async def dossier(subject_id: Subject, actor: Reader) -> dict[str, Any]:
         if not lists.sight_of(actor, subject_id).whole:
             raise not_found()
         return await queries.dossier(subject_id)
 
-    @router.get("/dossiers/{subject_id}/entries", summary="档案中的记录 · its entries")
+    @router.get(
+        "/dossiers/{subject_id}/entries",
+        summary="档案中的记录 · its entries",
+        responses=examples.ENTRIES,
+    )
     async def entries(
         subject_id: Subject,
         actor: Reader,
@@ -212,7 +229,7 @@ def _reading(queries: Queries) -> APIRouter:
         )
         return page_of(rows, asked, answers.listed, answers.position)
 
-    @router.get(ENTRY, summary="一条记录的历史 · an entry's history")
+    @router.get(ENTRY, summary="一条记录的历史 · an entry's history", responses=examples.HISTORY)
     async def history(
         subject_id: Subject, issuer: Issuer, entry_id: EntryId, actor: Reader
     ) -> dict[str, Any]:
@@ -223,7 +240,9 @@ def _reading(queries: Queries) -> APIRouter:
         minutes = await queries.shared_with(subject_id, issuer, entry_id)
         return {"versions": versions, "minutes": minutes}
 
-    @router.get(ENTRY + "/{version}/receipt", summary="回执 · a receipt")
+    @router.get(
+        ENTRY + "/{version}/receipt", summary="回执 · a receipt", responses=examples.RECEIPT
+    )
     async def receipt(
         subject_id: Subject,
         issuer: Issuer,
@@ -235,7 +254,11 @@ def _reading(queries: Queries) -> APIRouter:
             raise not_found()
         return await queries.receipt(subject_id, issuer, entry_id, version)
 
-    @router.get("/entries/awaiting", summary="待审核的记录 · entries awaiting approval")
+    @router.get(
+        "/entries/awaiting",
+        summary="待审核的记录 · entries awaiting approval",
+        responses=examples.AWAITING,
+    )
     async def awaiting(
         actor: Annotated[Actor, Depends(require("approver", *tiers.REVIEWERS, "auditor"))],
         asked: Asked,

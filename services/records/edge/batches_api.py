@@ -19,6 +19,7 @@ from services.records.domain.batches import events as e
 from services.records.domain.batches.rejections import BatchIsUnknown
 from services.records.domain.batches.state import EVIDENCE_CLASS, BatchKind, RowDone
 from services.records.domain.dossiers.commands import BatchRow, RecordService
+from services.records.edge import batches_examples as examples
 from services.records.edge.batch_rows import ReadRow, read_row, source_of
 from services.records.edge.batches import batch_target
 from services.records.edge.batches_queries import BatchQueries, SheetRow
@@ -57,7 +58,9 @@ class Opening(_Body):
 
 
 class Rows(_Body):
-    rows: list[dict[str, Any]] = Field(min_length=1, max_length=ROWS_PER_PAGE)
+    rows: list[dict[str, Any]] = Field(
+        min_length=1, max_length=ROWS_PER_PAGE, examples=[[examples.ROW, examples.HOURS_ROW]]
+    )
 
 
 class Refusing(_Body):
@@ -80,29 +83,37 @@ def router(ledger: LedgerApi, queries: BatchQueries, persons: Persons) -> APIRou
 
 
 def _commands(made: APIRouter, ledger: LedgerApi) -> None:
-    @made.post("", status_code=201, summary="建立批次 · open a batch")
+    @made.post("", status_code=201, summary="建立批次 · open a batch", responses=examples.OPENED)
     async def open_batch(body: Opening, context: Recorder) -> Response:
         wish = c.OpenBatch(**context.meta(), batch_id=context.command_id.hex, **body.model_dump())
         return await submit(ledger, wish, context, _opened)
 
-    @made.post("/{batch_id}/close", summary="关闭批次 · close a batch")
+    @made.post("/{batch_id}/close", summary="关闭批次 · close a batch", responses=examples.CLOSED)
     async def close(batch_id: BatchId, context: Recorder) -> Response:
         wish = c.CloseBatch(**context.meta(), batch_id=batch_id)
         return await submit(ledger, wish, context, _status)
 
-    @made.post("/{batch_id}/approve", summary="批准批次 · approve a batch")
+    @made.post(
+        "/{batch_id}/approve",
+        summary="批准批次 · approve a batch",
+        responses=examples.BATCH_APPROVED,
+    )
     async def approve(
         batch_id: BatchId, context: Annotated[CommandContext, Depends(command("approver"))]
     ) -> Response:
         wish = c.ApproveBatch(**context.meta(), batch_id=batch_id)
         return await submit(ledger, wish, context, _status)
 
-    @made.post("/{batch_id}/reject", summary="退回批次 · reject a batch")
+    @made.post(
+        "/{batch_id}/reject", summary="退回批次 · reject a batch", responses=examples.BATCH_REJECTED
+    )
     async def reject(batch_id: BatchId, body: Refusing, context: Decider) -> Response:
         wish = c.RejectBatch(**context.meta(), batch_id=batch_id, reason_code=body.reason_code)
         return await submit(ledger, wish, context, _status)
 
-    @made.post("/{batch_id}/revoke", summary="撤销批次 · revoke a batch")
+    @made.post(
+        "/{batch_id}/revoke", summary="撤销批次 · revoke a batch", responses=examples.BATCH_REVOKED
+    )
     async def revoke(batch_id: BatchId, body: Revoking, context: Decider) -> Response:
         wish = c.RevokeBatch(**context.meta(), batch_id=batch_id, **body.model_dump())
         return await submit(ledger, wish, context, _status)
@@ -137,7 +148,11 @@ def _status(decided: Decided) -> Answer:
 
 
 def _rows(made: APIRouter, ledger: LedgerApi, queries: BatchQueries, persons: Persons) -> None:
-    @made.post("/{batch_id}/rows", summary="导入一页 · import a page of rows")
+    @made.post(
+        "/{batch_id}/rows",
+        summary="导入一页 · import a page of rows",
+        responses=examples.ROWS_TAKEN,
+    )
     async def import_rows(
         batch_id: BatchId,
         body: Rows,
@@ -250,19 +265,21 @@ def _became(command_: c.ImportRow, outcome: Accepted) -> Mapping[str, Any]:
 
 
 def _reads(made: APIRouter, queries: BatchQueries) -> None:
-    @made.get("", summary="本单位的批次 · batches of my organisations")
+    @made.get("", summary="本单位的批次 · batches of my organisations", responses=examples.BATCHES)
     async def batches(actor: Reader, asked: Asked) -> dict[str, Any]:
         rows = await queries.batches(organisations_of(actor), asked)
         return page_of(rows, asked, queries.shown, lambda row: (row["opened_at"], row["batch_id"]))
 
-    @made.get("/{batch_id}", summary="批次 · a batch")
+    @made.get("/{batch_id}", summary="批次 · a batch", responses=examples.BATCH_SHOWN)
     async def batch(batch_id: BatchId, actor: Reader) -> dict[str, Any]:
         found = await queries.batch(batch_id, organisations_of(actor))
         if found is None:
             raise not_found()
         return found
 
-    @made.get("/{batch_id}/rows", summary="批次各行 · what became of the rows")
+    @made.get(
+        "/{batch_id}/rows", summary="批次各行 · what became of the rows", responses=examples.ROWS
+    )
     async def rows(
         batch_id: BatchId,
         actor: Reader,

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.rewards.domain.policies.model import region_holds
 from services.rewards.domain.standings import commands as c
 from services.rewards.edge import answers
+from services.rewards.edge import api_examples as examples
 from services.rewards.edge.queries import Queries
 from shared.auth import public, require
 from shared.ledger import LedgerApi
@@ -101,13 +102,18 @@ def build(surroundings: Surroundings, ledger: LedgerApi, queries: Queries) -> Fa
 def _for_volunteers(ledger: LedgerApi, queries: Queries) -> APIRouter:
     router = APIRouter(tags=["本人 volunteer"])
 
-    @router.get("/standing", summary="我的星级状况 · my standing")
+    @router.get("/standing", summary="我的星级状况 · my standing", responses=examples.STANDING)
     async def mine(actor: Annotated[Actor, Depends(require("volunteer"))]) -> dict[str, Any]:
         if actor.subject_id is None:
             raise not_found()
         return await queries.standing(actor.subject_id)
 
-    @router.post("/applications", status_code=201, summary="申请星级 · apply for a star")
+    @router.post(
+        "/applications",
+        status_code=201,
+        summary="申请星级 · apply for a star",
+        responses=examples.APPLIED,
+    )
     async def apply(
         body: Application,
         context: Annotated[CommandContext, Depends(command("volunteer"))],
@@ -130,7 +136,7 @@ def _for_reviewers(ledger: LedgerApi) -> APIRouter:
         prefix="/standings/{subject_id}/policies/{policy_id}", tags=["审核 reviewer"]
     )
 
-    @router.post("/review", summary="审核申请 · review an application")
+    @router.post("/review", summary="审核申请 · review an application", responses=examples.REVIEWED)
     async def review(
         subject_id: Subject, policy_id: PolicyId, body: Review, context: ReviewerContext
     ) -> Response:
@@ -144,7 +150,9 @@ def _for_reviewers(ledger: LedgerApi) -> APIRouter:
         )
         return await submit(ledger, wish, context, answers.done)
 
-    @router.post("/award", status_code=201, summary="认定星级 · award a star")
+    @router.post(
+        "/award", status_code=201, summary="认定星级 · award a star", responses=examples.AWARDED
+    )
     async def award(
         subject_id: Subject, policy_id: PolicyId, body: Award, context: ReviewerContext
     ) -> Response:
@@ -156,7 +164,7 @@ def _for_reviewers(ledger: LedgerApi) -> APIRouter:
         )
         return await submit(ledger, wish, context, answers.awarded)
 
-    @router.post("/refuse", summary="不予认定 · refuse an application")
+    @router.post("/refuse", summary="不予认定 · refuse an application", responses=examples.REFUSED)
     async def refuse(
         subject_id: Subject, policy_id: PolicyId, body: Refusal, context: ReviewerContext
     ) -> Response:
@@ -165,7 +173,7 @@ def _for_reviewers(ledger: LedgerApi) -> APIRouter:
         )
         return await submit(ledger, wish, context, answers.done)
 
-    @router.post("/keep", summary="保留星级 · keep a star under review")
+    @router.post("/keep", summary="保留星级 · keep a star under review", responses=examples.KEPT)
     async def keep(
         subject_id: Subject, policy_id: PolicyId, body: Keeping, context: ReviewerContext
     ) -> Response:
@@ -174,7 +182,12 @@ def _for_reviewers(ledger: LedgerApi) -> APIRouter:
         )
         return await submit(ledger, wish, context, answers.done)
 
-    @router.post("/demote", status_code=201, summary="降低星级 · lower a star under review")
+    @router.post(
+        "/demote",
+        status_code=201,
+        summary="降低星级 · lower a star under review",
+        responses=examples.DEMOTED,
+    )
     async def demote(
         subject_id: Subject, policy_id: PolicyId, body: Demotion, context: ReviewerContext
     ) -> Response:
@@ -189,7 +202,11 @@ def _for_reviewers(ledger: LedgerApi) -> APIRouter:
         )
         return await submit(ledger, wish, context, answers.awarded)
 
-    @router.post("/recognise", summary="承认外地星级 · recognise a star of another city")
+    @router.post(
+        "/recognise",
+        summary="承认外地星级 · recognise a star of another city",
+        responses=examples.RECOGNISED,
+    )
     async def recognise(
         subject_id: Subject, policy_id: PolicyId, body: Recognition, context: ReviewerContext
     ) -> Response:
@@ -208,14 +225,22 @@ def _for_reviewers(ledger: LedgerApi) -> APIRouter:
 def _lists(queries: Queries) -> APIRouter:
     router = APIRouter(tags=["名单 lists"])
 
-    @router.get("/standings/{subject_id}", summary="某人的星级状况 · a subject's standing")
+    @router.get(
+        "/standings/{subject_id}",
+        summary="某人的星级状况 · a subject's standing",
+        responses=examples.STANDING,
+    )
     async def standing(subject_id: Subject, actor: Reviewer) -> dict[str, Any]:
         found = await queries.standing(subject_id)
         if not _sees(actor, str(found["region"])):
             raise not_found()
         return found
 
-    @router.get("/applications", summary="待办申请 · open applications of my regions")
+    @router.get(
+        "/applications",
+        summary="待办申请 · open applications of my regions",
+        responses=examples.APPLICATIONS,
+    )
     async def applications(
         actor: Reviewer,
         asked: Asked,
@@ -227,12 +252,20 @@ def _lists(queries: Queries) -> APIRouter:
         rows = await queries.applications(regions(actor), asked, stage, past_term)
         return page_of(rows, asked, answers.application, answers.application_position)
 
-    @router.get("/held-star-reviews", summary="待复核的星级 · held stars under review")
+    @router.get(
+        "/held-star-reviews",
+        summary="待复核的星级 · held stars under review",
+        responses=examples.HELD_REVIEWS,
+    )
     async def held(actor: Reviewer, asked: Asked) -> dict[str, Any]:
         rows = await queries.held_reviews(regions(actor), asked)
         return page_of(rows, asked, answers.held_review, answers.held_review_position)
 
-    @router.get("/levels", summary="各地区星级人数 · people per level in a region")
+    @router.get(
+        "/levels",
+        summary="各地区星级人数 · people per level in a region",
+        responses=examples.LEVELS,
+    )
     async def levels(
         actor: Reviewer,
         policy_id: Annotated[str, Query(pattern="^[a-z0-9][a-z0-9-]{0,63}$")],
@@ -242,7 +275,9 @@ def _lists(queries: Queries) -> APIRouter:
             raise not_found()
         return await queries.levels(policy_id, region)
 
-    @router.get("/policies", summary="星级办法 · star policies kept here")
+    @router.get(
+        "/policies", summary="星级办法 · star policies kept here", responses=examples.POLICIES
+    )
     async def policies(_: Annotated[Actor, Depends(public())], asked: Asked) -> dict[str, Any]:
         rows = await queries.policies(asked)
         return page_of(rows, asked, answers.policy, answers.policy_position)

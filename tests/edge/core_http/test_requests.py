@@ -24,6 +24,12 @@ from shared.requests import CommandContext, Page, command, new_app, page, page_o
 from tests.support.api import TestSurroundings, assert_routes_obey_roles, client_of
 from tests.support.counter import Add, counter_service
 
+ITEMS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "OK",
+        "content": {"application/json": {"example": {"items": [{"n": 7}], "next": None}}},
+    }
+}
 KEY = {"idempotency-key": "k1"}
 
 
@@ -45,7 +51,7 @@ def api(surroundings: TestSurroundings, ledger: Ledger | None = None) -> FastAPI
         wish = Add(**context.meta(), counter=counter, amount=body.amount)
         return await submit(ledger, wish, context, _answer, secret=body.secret)
 
-    @router.get("/items")
+    @router.get("/items", responses=ITEMS)
     async def items(
         asked: Annotated[Page, Depends(page)], actor: Annotated[Actor, Depends(require("reader"))]
     ) -> Any:
@@ -200,6 +206,10 @@ async def test_wrong_fields_are_named_and_nothing_that_was_sent_is_echoed(  # IN
     assert (refused.status_code, slug(refused)) == (422, "field-is-wrong")
     problem = refused.json()
     assert problem["field"] == "amount"
+    assert problem["detail"] == "The field amount is wrong. Correct it and try again."
+    plain.headers["accept-language"] = "zh"
+    chinese = (await plain.post("/v1/counters/c", json=body, headers=KEY)).json()
+    assert chinese["detail"] == "字段 amount 有误。请改正后重试。"
     assert {"field": "secret", "reason": "bool_parsing"} in problem["errors"]
     assert {"field": "body", "reason": "extra_forbidden"} in problem["errors"]
     assert not any(word in refused.text for word in ("李华", "138", "北京"))
@@ -344,6 +354,8 @@ async def test_the_documents_need_nothing_from_elsewhere(plain: httpx.AsyncClien
     assert required == {"counter": True, "Idempotency-Key": True}
     problem = operation["responses"]["default"]["content"]["application/problem+json"]
     assert "instance" in problem["schema"]["properties"]
+    shown = described["paths"]["/v1/items"]["get"]["responses"]["200"]["content"]
+    assert shown["application/json"]["example"] == {"items": [{"n": 7}], "next": None}
 
 
 async def test_metrics_know_routes_and_no_ids(

@@ -21,6 +21,7 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from jsonschema import Draft202012Validator
 from schemathesis import Case
 
 from node import layout, making
@@ -33,6 +34,7 @@ from shared.roles import Parts, Service, gather
 from shared.roles.servers import Listener
 from shared.settings import load
 from shared.signing import load_signing_key
+from tests.support.documented import examples_of
 from tests.support.house import SERVICES
 from tests.support.infrastructure import free_port
 
@@ -209,7 +211,42 @@ def test_every_operation_says_what_it_does_and_shows_an_example(served: Served) 
         body = operation.get("requestBody")
         if body and not _has_example(served.document, body["content"]["application/json"]):
             wrong.append(f"{name} shows no example of its body")
+        for status, answer in operation["responses"].items():
+            content = answer.get("content", {}).get("application/json")
+            if status.startswith("2") and not (content and any(examples_of(content))):
+                wrong.append(f"{name} shows no example of its {status}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("service_name", SERVICES)
+def test_every_example_is_what_its_own_schema_allows(served: Served) -> None:
+    shown = list(_shown(served.document))
+    assert len(shown) > len(list(operations(served.document)))
+    wrong = []
+    for schema, example in shown:
+        # References begin at the root of the document.
+        whole = schema | {"components": served.document["components"]}
+        wrong += [
+            f"{example!r}: {error.message}"
+            for error in Draft202012Validator(whole).iter_errors(example)
+        ]
+    assert not wrong, "\n".join(wrong)
+
+
+def _shown(part: Any) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Every example of a document with its schema: of answers, bodies, parameters, members."""
+    if isinstance(part, list):
+        for each in part:
+            yield from _shown(each)
+    if not isinstance(part, dict):
+        return
+    if isinstance(part.get("examples"), list):
+        yield from ((part, each) for each in part["examples"])
+    if "schema" in part:
+        yield from ((part["schema"], each) for each in examples_of(part))
+    for name, each in part.items():
+        if name not in ("example", "examples"):
+            yield from _shown(each)
 
 
 @pytest.mark.parametrize("service_name", SERVICES)

@@ -26,6 +26,7 @@ from shared.postgres import Database, migrate
 from shared.signing import Signer
 from tests.domain.records import story as w
 from tests.support.api import TestSurroundings, client_of
+from tests.support.documented import keeping_to_its_document
 
 ENTRY_KEY = Ed25519PrivateKey.from_private_bytes(b"e" * 32)
 HEAD_KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
@@ -110,7 +111,7 @@ class Api:
 
     def client(self, *grants: Any, actor_id: str = "someone", subject_id: str | None = None) -> Any:
         token = self.surroundings.token(*grants, subject_id=subject_id, actor_id=actor_id)
-        return client_of(self.app, token)
+        return keeping_to_its_document(client_of(self.app, token), self.app)
 
 
 @pytest.fixture

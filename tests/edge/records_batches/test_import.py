@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from services.records.edge import batches_examples
 from services.records.edge.batch_jobs import BatchJobs
 from services.records.edge.batches import BatchPart
 from services.records.edge.batches_api import router
@@ -40,6 +41,7 @@ from tests.domain.records import story as w
 from tests.edge.records.conftest import ENTRY_KEY, HEAD_KEY, neighbours
 from tests.support.api import TestSurroundings, assert_routes_obey_roles, client_of
 from tests.support.batches import Twins, twins
+from tests.support.documented import keeping_to_its_document
 
 NUMBERS = {"110101199003070011": w.LI_HUA, "110101199003070038": w.WANG}
 RECORDER = Grant("recorder", w.TEAM)
@@ -88,7 +90,8 @@ class Imports:
     clock: FixedClock
 
     def client(self, *roles: Any, actor_id: str = "staff-07", **more: Any) -> httpx.AsyncClient:
-        return client_of(self.app, self.surroundings.token(*roles, actor_id=actor_id, **more))
+        token = self.surroundings.token(*roles, actor_id=actor_id, **more)
+        return keeping_to_its_document(client_of(self.app, token), self.app)
 
     async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         async with self.database.reading() as connection:
@@ -240,6 +243,14 @@ async def test_a_sheet_from_its_first_row_to_the_minutes_that_count(imports: Imp
         rest = (await approver.get(f"/batches/{batch}/rows?state=held&after={held['next']}")).json()
         assert [one["row_no"] for one in held["items"] + rest["items"]] == [2, 3, 4]
     assert await imports.credited(w.LI_HUA) == 120
+
+
+async def test_the_rows_that_the_document_shows_are_imported(imports: Imports):
+    async with imports.client(RECORDER) as recorder:
+        batch = await opened(recorder, 2)
+        answers = await sent(recorder, batch, batches_examples.ROW, batches_examples.HOURS_ROW)
+    told = [(one["outcome"], one.get("minutes"), one.get("field")) for one in answers]
+    assert told == [("imported", 150, None), ("imported", 90, None)]
 
 
 async def test_a_cursor_of_another_list_is_a_wrong_field(imports: Imports):

@@ -23,6 +23,7 @@ from shared.messages import Message, Rejection
 from shared.postgres import Database, migrate
 from tests.domain.rewards import world as w
 from tests.support.api import TestSurroundings, client_of
+from tests.support.documented import keeping_to_its_document
 
 EXAMPLES = Path(__file__).parents[3] / "services"
 
@@ -66,7 +67,7 @@ class Rewards:
 
     def client(self, *roles: Any, subject_id: str | None = None, actor_id: str = "someone"):
         token = self.surroundings.token(*roles, subject_id=subject_id, actor_id=actor_id)
-        return client_of(self.app, token)
+        return keeping_to_its_document(client_of(self.app, token), self.app)
 
     async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         async with self.database.reading() as connection:
