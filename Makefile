@@ -42,7 +42,7 @@ demo: setup ## 两座城市的故事;EXIT=1 讲完即停 · two cities, one volu
 test: setup ## 提交前须全部通过 · everything a commit must pass
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(if $(JUNIT),--junitxml=$(JUNIT)) $(ONLY)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(JUNIT),--junitxml=$(JUNIT)) $(ONLY)
 
 test-containers: setup ## 容器测试,需要容器引擎 · the tests of containers; they need an engine
 	$(BIN)/python -m pytest -q -m containers tests/containers

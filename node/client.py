@@ -28,6 +28,9 @@ class ServiceRefused(Failure):
         # A detail often begins with what the title says.
         text = detail if detail.startswith(title.rstrip("。.")) else f"{title}: {detail}"
         text = text.rstrip(": ")
+        field = str(problem.get("field") or "")
+        if field and field not in text:
+            text = f"{text} ({field})"
         super().__init__(Exit.UNAVAILABLE if status == 503 else Exit.REFUSED, text, text)
 
     @property

@@ -95,7 +95,11 @@ def read(path: Path, given: Mapping[str, str] | None = None, *, sheet: str | Non
     """Read a file. Raises ``SheetIsUnreadable``."""
     table = tables.read(path, sheet)
     columns = match(table.headers, given)
-    return Sheet(path, table, columns, rows(table, columns, region=region))
+    found = rows(table, columns, region=region)
+    if not found:
+        raise tables.SheetIsUnreadable("表格只有表头,没有记录",
+                                       "the sheet has headers and no rows under them")
+    return Sheet(path, table, columns, found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
+from stdnum import numdb
 
 from node import control, making, supervisor
 from node.commands.options import DataOption, JsonOption, NodeOption, node_of, root_of
@@ -20,6 +21,14 @@ from node.kafka_jars import JarsDiffer, class_path
 from node.layout import SERVICES, Node
 from node.supervisor import AlreadyRuns, Supervisor
 from node.terminal import Exit, Failure, err, out, print_json, progress, say
+
+
+def _is_region(code: str) -> bool:
+    """Six digits in a province that there is; counties come and go: the rest is taken as said."""
+    if not (len(code) == 6 and code.isascii() and code.isdecimal()):
+        return False
+    (_, of_province), *_ = numdb.get("cn/loc").info(code)
+    return "province" in of_province
 
 
 def init(
@@ -38,8 +47,14 @@ def init(
     json: JsonOption = False,
 ) -> None:
     """新建节点:密钥(0400)、设置、名录条目 · Make a node: keys, settings, directory entry."""
+    if not _is_region(code):
+        raise Failure(Exit.ASKED_WRONGLY, f"{code} 不是 GB/T 2260 区划代码,应为六位数字,如 500000",
+                      f"{code} is no GB/T 2260 code: six digits that begin with a province's, "
+                      "such as 500000")
+    if not name.strip():
+        raise Failure(Exit.ASKED_WRONGLY, "城市名称不能为空", "the city's name is empty")
     try:
-        node = making.make(root_of(data), code, name, at=datetime.now(UTC), name_en=name_en,
+        node = making.make(root_of(data), code, name.strip(), at=datetime.now(UTC), name_en=name_en,
                            base_port=base_port, url=url, contact=contact, regions=region or ())
     except making.NodeCannotBeMade as problem:
         raise Failure(Exit.ASKED_WRONGLY, f"无法新建节点:{problem}", str(problem)) from None

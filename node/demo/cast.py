@@ -35,6 +35,8 @@ class Story:
     sheet: Path | None = None
     batch_id: str = ""
     before: dict[str, Any] = field(default_factory=dict)
+    # By node: what each city said of her before the move (``reading.Books``).
+    books_before: dict[str, Any] = field(default_factory=dict)
     code: str = ""
     applicant_ref: str = ""
     late_entry: str = ""

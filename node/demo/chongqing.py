@@ -221,18 +221,18 @@ def approval(story: Story) -> None:
         now = reading.standing(story, city)
         if now is not None and (not levels or levels[-1] != now["level"]):
             levels.append(now["level"])
-        return now if now is not None and now["eligible_minutes"] == goal else None
+        # The star follows the minutes: what is eligible is awarded a moment later.
+        done = now is not None and now["eligible_minutes"] == goal and now["level"] == 2
+        return now if done else None
 
-    final = stage.eventually(risen, f"星级服务随事件累计到 {goal} 分钟",
-                             f"rewards has summed her events to {goal} minutes")
+    final = stage.eventually(risen, f"星级服务随事件累计到 {goal} 分钟,升为二星",
+                             f"rewards has summed her events to {goal} minutes, two stars")
     assert final is not None, "eventually() stops the story otherwise"
     stage.note(f"所见星级:{' → '.join(map(str, levels))}",
                f"levels seen: {' → '.join(map(str, levels))}")
     stage.answer(f"{city.name} GET /standing", fields(
         final, "policy_id", "level", "level_name", "eligible_minutes", "next_level",
         "missing_minutes"))
-    stage.check(final["level"] == 2, "李华现为二星志愿者", "Li Hua now holds two stars",
-                seen=final["level"])
     found = stage.eventually(
         lambda: _with_star(story, city), "星级作为一条记录进入她的档案",
         "the star stands in her dossier as an entry")

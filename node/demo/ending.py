@@ -51,33 +51,49 @@ def conservation(story: Story) -> None:
     """Entries and minutes of each city, before and after; nothing lost, nothing doubled."""
     stage = story.stage
     stage.step("收支核对", "the books")
-    before = story.before
-    after = reading.entries(story, story.chengdu)
-    late = [entry for entry in after if entry["entry_id"] == story.late_entry]
-    totals_after = reading.credited(reading.dossier(story, story.chengdu))
-    rest = sum(reading.credited(reading.dossier(story, story.chongqing, index))
-               for index in range(1, len(story.people)))
-    old = reading.dossier(story, story.chongqing)
-    old_minutes = reading.credited(old) if (old or {}).get("status") == "home" else 0
-    hers = before["totals"]["credited_minutes"]
+    cities = (story.chongqing, story.chengdu)
+    before = [story.books_before[city.node.code] for city in cities]
+    after = [reading.books(story, city) for city in cities]
     stage.console.print(table(
         say("李华的记录", "Li Hua's record"),
         [say("城市", "city"), say("记录(前)", "entries before"), say("分钟(前)", "minutes before"),
-         say("记录(后)", "entries after"), say("分钟(后)", "minutes after")],
-        [(story.chongqing.name, len(before["entries"]), hers, 0, old_minutes),
-         (story.chengdu.name, 0, 0, len(after), totals_after),
-         (say("合计", "both"), len(before["entries"]), hers, len(after),
-          old_minutes + totals_after)]))
+         say("记录(后)", "entries after"), say("分钟(后)", "minutes after"),
+         say("留存备查,不计入", "kept as history, not counted")],
+        [*((city.name, *then.counted, *now.counted, _kept(now))
+           for city, then, now in zip(cities, before, after, strict=True)),
+         (say("合计", "both"), *_sum(before), *_sum(after), "")]))
+    stage.check([one.is_home for one in (*before, *after)] == [True, False, False, True],
+                "转移前只有重庆计入,转移后只有成都计入",
+                "before the move Chongqing alone counts, after it Chengdu alone",
+                seen=[one.is_home for one in (*before, *after)])
+    late = [entry for entry in reading.entries(story, story.chengdu)
+            if entry["entry_id"] == story.late_entry]
     minutes = sum(entry["counted_minutes"] for entry in late)
-    stage.check(len(after) == len(before["entries"]) + len(late)
-                and old_minutes + totals_after == hers + minutes,
-                f"守恒:{hers} + {minutes}(补录)= {totals_after}",
-                f"conserved: {hers} + {minutes} logged late = {totals_after}",
-                seen=(len(after), totals_after))
+    entries_then, minutes_then = _sum(before)
+    stage.check(_sum(after) == (entries_then + len(late), minutes_then + minutes),
+                f"守恒:{minutes_then} + {minutes}(补录)= {_sum(after)[1]}",
+                f"conserved: {minutes_then} + {minutes} logged late = {_sum(after)[1]}",
+                seen=_sum(after))
+    heard = story.subscriber.minutes(story.subject)
+    stage.check(heard == _sum(after)[1], f"只听两城主题的订阅者也得 {heard} 分钟",
+                f"a subscriber of both cities' topics has {heard} minutes too", seen=heard)
+    rest = sum(reading.credited(reading.dossier(story, story.chongqing, index))
+               for index in range(1, len(story.people)))
     assert story.planned is not None, "the sheet was written"
     expected = story.planned.total - story.planned.minutes[0]
     stage.check(rest == expected, f"其余 11 人仍在重庆,共 {expected} 分钟",
                 f"the other eleven are still Chongqing's, {expected} minutes", seen=rest)
+
+
+def _sum(books: list[reading.Books]) -> tuple[int, int]:
+    return (sum(one.counted[0] for one in books), sum(one.counted[1] for one in books))
+
+
+def _kept(books: reading.Books) -> str:
+    entries, minutes = books.kept
+    if not entries:
+        return ""
+    return say(f"{entries} 条,{minutes} 分钟", f"{entries} entries, {minutes} min")
 
 
 def verdict(story: Story) -> None:
@@ -115,20 +131,23 @@ def welcome(story: Story, city: City) -> dict[str, Any]:
         return (f'curl -H "Authorization: Bearer $({jiexu} token {roles} -n {node.code}{extra})" '
                 f"{url}")
 
-    hers = f" --subject {story.subjects[0]} --strong" if story.subjects else ""
+    # Who is home in this city when the story is over.
+    who = 0 if city is story.chengdu else 1
+    subject = story.subjects[who] if len(story.subjects) > who else "SUBJECT"
+    hers = f" --subject {subject} --strong"
     organisation = story.organisations.get(node.code, "ORGANISATION")
     return {
         "city": {"zh": node.name_zh, "en": node.name_en},
         "services": [{"name": name, "zh": words[name][0], "en": words[name][1],
                       "docs": f"{node.api_url(name)}/docs"} for name in SERVICES],
         "people": [
-            {"name": story.li_hua.name, "zh": "志愿者", "en": "volunteer", "tries": [
+            {"name": story.people[who].name, "zh": "志愿者", "en": "volunteer", "tries": [
                 {"zh": "我的档案", "en": "my dossier",
                  "command": asking("volunteer", f"{node.api_url('records')}/dossier", hers)},
                 {"zh": "我的星级", "en": "my stars",
                  "command": asking("volunteer", f"{node.api_url('rewards')}/standing", hers)},
                 {"zh": "导出并核验", "en": "export and verify",
-                 "command": f"{jiexu} export {(story.subjects or ['SUBJECT'])[0]} -n {node.code} "
+                 "command": f"{jiexu} export {subject} -n {node.code} "
                             f"--to dossier.json && {jiexu} verify dossier.json -n {node.code}"}]},
             {"name": "记录人", "zh": "记录人", "en": "recorder", "tries": [
                 {"zh": "导入表格", "en": "import a sheet",

@@ -72,12 +72,14 @@ def application(story: Story) -> None:
 
 
 def _remember(story: Story) -> None:
-    """What stands in Chongqing before the move."""
+    """What stands in Chongqing before the move, and that Chengdu knows nothing of her."""
     stage = story.stage
     found = reading.dossier(story, story.chongqing)
     assert found is not None, "she was registered there"
     story.before = {"totals": found["totals"],
                     "entries": reading.entries(story, story.chongqing)}
+    story.books_before = {city.node.code: reading.books(story, city)
+                          for city in (story.chongqing, story.chengdu)}
     stage.note(f"转移前:{len(story.before['entries'])} 条记录,计入 {reading.credited(found)} 分钟",
                f"before the move: {len(story.before['entries'])} entries, "
                f"{reading.credited(found)} minutes credited")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from node.client import ServiceRefused
@@ -27,6 +28,36 @@ def entries(story: Story, city: City, index: int = 0) -> list[dict[str, Any]]:
     """Every entry of a volunteer, as she sees it."""
     return story.volunteer(city, "records", index).pages(
         f"/dossiers/{story.subjects[index]}/entries")
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What one city says of Li Hua: entries and credited minutes, and whether they count there.
+
+    A city that she has left keeps what it recorded, as history; it counts only where it is home.
+    """
+
+    is_home: bool
+    entries: int
+    minutes: int
+
+    @property
+    def counted(self) -> tuple[int, int]:
+        """(entries, minutes) that count in this city."""
+        return (self.entries, self.minutes) if self.is_home else (0, 0)
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """(entries, minutes) that this city keeps as history."""
+        return (0, 0) if self.is_home else (self.entries, self.minutes)
+
+
+def books(story: Story, city: City) -> Books:
+    """Li Hua's books in a city, asked of its records now; where she is unknown there are none."""
+    found = dossier(story, city)
+    if found is None:
+        return Books(is_home=False, entries=0, minutes=0)
+    return Books(found["status"] == "home", len(entries(story, city)), credited(found))
 
 
 def credited(found: dict[str, Any] | None) -> int:

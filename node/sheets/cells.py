@@ -20,6 +20,8 @@ _DAY_SECONDS = 86_400
 # Longer than any document number or cell of a form; the services refuse longer ones page by page.
 MAX_NUMBER_CHARACTERS = 64
 MAX_TEXT_CHARACTERS = 400
+# What records takes in these columns; of the others it says itself what is wrong.
+MOST_CHARACTERS = {"activity_name": 100, "project_name": 100, "place_name": 100, "content": 200}
 DOCUMENT_TYPES = {
     "resident_id": ("居民身份证", "身份证", "resident id", "id card"),
     "hmt_residence_permit": ("港澳台居民居住证", "居住证"),
@@ -54,9 +56,12 @@ def text(field: str, cell: Cell) -> str | None:
         raise CellIsWrong(field, "not_text")
     if isinstance(cell, int | float):
         return plain(_decimal(cell))
-    if len(cell) > MAX_TEXT_CHARACTERS:
-        raise CellIsWrong(field, "too_long")
-    return unicodedata.normalize("NFC", cell)
+    most = MOST_CHARACTERS.get(field, MAX_TEXT_CHARACTERS)
+    said = unicodedata.normalize("NFC", cell)
+    if len(said) > most:
+        raise CellIsWrong(field, {100: "longer_than_100", 200: "longer_than_200"}.get(
+            most, "too_long"))
+    return said
 
 
 def document_number(field: str, cell: Cell) -> str | None:

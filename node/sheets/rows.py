@@ -15,7 +15,6 @@ DEFAULT_CATEGORY = "service"
 # The unit of law is the hour; whole minutes are what is kept.
 _TEXTS = ("name", "activity_name", "project_name", "category", "field_code", "content",
           "source_id")
-_NEEDED = ("document_number", "activity_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +80,11 @@ class _Reading:
         number = self.take("document_number", cells.document_number)
         kind = self.take("document_type", cells.document_type) or "resident_id"
         values["document"] = {"type": kind, "number": number}
-        if number is None and not any(p.field == "document_number" for p in self.problems):
-            self.problems.append(Problem("document_number", "is_missing"))
-        if values["activity_name"] is None:
-            self.problems.append(Problem("activity_name", "is_missing"))
+        bad = {problem.field for problem in self.problems}
+        needed = {"document_number": number, "activity_name": values["activity_name"]}
+        for name, value in needed.items():
+            if value is None and name not in bad:
+                self.problems.append(Problem(name, "is_missing"))
         values |= self._when()
         values |= self._how_long()
         values["distinct"] = self.take("distinct", cells.whole)

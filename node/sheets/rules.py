@@ -9,6 +9,8 @@ from __future__ import annotations
 RULES = {
     "is_missing": ("此格为空,必须填写", "this cell is empty and must be filled"),
     "too_long": ("内容过长", "too long"),
+    "longer_than_100": ("超过 100 个字", "longer than 100 characters"),
+    "longer_than_200": ("超过 200 个字", "longer than 200 characters"),
     "not_text": ("应为文字", "should be text"),
     "digits_were_lost": ("证件号码被存为数字,末尾几位已丢失;请把该列设为文本后重新填写",
                          "the number is stored as a number and has lost its last digits; format "
@@ -35,7 +37,9 @@ HELD = {
                     "the name is not the one registered under this number"),
     "BeforeBirth": ("服务日期早于出生日期", "the service lies before the person's birth"),
     "UnitIsNotRepresentable": RULES["unit_is_not_representable"],
-    "FieldIsWrong": ("内容不符合规定", "breaks the rule of this column"),
+    "FieldIsWrong": ("内容不是这一列应有的形式(类别、代码或文字),请对照空表的示例",
+                     "not of the form of this column (a label, a code or plain text): see the "
+                     "example in the template"),
     "ActorMayNot": ("导入人无权记录", "the importer may not record this"),
     "TextHoldsPersonalData": ("文字中含有证件号码、电话或坐标,请删去",
                               "the text holds an identity number, a phone or a coordinate; "

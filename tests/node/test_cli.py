@@ -57,9 +57,15 @@ def test_init_never_makes_a_node_over_another(made: Path) -> None:
     assert (made / "500000" / "keys" / "records" / "entry.key").read_bytes() == before
 
 
-@pytest.mark.parametrize("code", ["../x", "CHONGQING", "5", ""])
+@pytest.mark.parametrize("code", ["../x", "CHONGQING", "5", "", "12", "999999", "50000a"])
 def test_a_code_that_is_none_is_refused(tmp_path: Path, code: str) -> None:
     assert jiexu(tmp_path, "init", code, "重庆").returncode == Exit.ASKED_WRONGLY
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_city_without_a_name_is_refused(tmp_path: Path) -> None:
+    refused = jiexu(tmp_path, "init", "500000", " ")
+    assert refused.returncode == Exit.ASKED_WRONGLY and "name is empty" in refused.stderr
     assert not list(tmp_path.iterdir())
 
 

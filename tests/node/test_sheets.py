@@ -11,6 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from node import importing
 from node.sheets import cells, columns, tables, writing
 from node.sheets.rows import Problem, SheetRow, rows
 from node.sheets.tables import SheetIsUnreadable
@@ -302,3 +303,21 @@ def test_a_figure_is_digits_and_one_point_at_most(said: str) -> None:  # R1
     with pytest.raises(cells.CellIsWrong) as wrong:
         cells.decimal("hours", said)
     assert wrong.value.rule == "not_a_number"
+
+
+def test_a_text_longer_than_its_column_takes_is_named_with_its_bound(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("证件号码,活动名称,内容,服务日期,时长(小时)\n"
+                    f"500103199001011232,{'活' * 101},{'内' * 201},2027-03-01,2\n"
+                    f"500103199001011232,{'活' * 100},{'内' * 200},2027-03-01,2\n", "utf-8")
+    long, fits = importing.read(path).rows
+    assert long.problems == (Problem("activity_name", "longer_than_100"),
+                             Problem("content", "longer_than_200"))
+    assert fits.problems == ()
+
+
+def test_a_sheet_with_headers_alone_is_refused_before_anybody_is_asked(tmp_path: Path) -> None:
+    path = tmp_path / "bare.csv"
+    path.write_text("证件号码,活动名称,服务日期,时长(小时)\n", "utf-8")
+    with pytest.raises(SheetIsUnreadable, match="no rows"):
+        importing.read(path)

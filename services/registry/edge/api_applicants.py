@@ -104,7 +104,9 @@ def router(desk: Desk) -> APIRouter:
         }
 
     @routes.post(
-        "/applicants/{applicant_ref}/verifications", status_code=201, responses=examples.APPLIED
+        "/applicants/{applicant_ref}/verifications",
+        status_code=201,
+        responses=examples.APPLICANT_VERIFIED,
     )
     async def verify(
         applicant_ref: ApplicantRef,

@@ -1,11 +1,13 @@
-"""What do answers look like in the API documents? One example a route; a test checks them all."""
+"""What do answers look like in the API documents? One example a route, or one a variant.
+
+The tests of the API hold every answer against the examples of its route.
+"""
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any, Final
 
-import yaml
+from services.registry.edge import packs
 
 SUBJECT: Final = "3f1e8f3f8d0b4c1f9a57d1c2b3a49586"
 APPLICANT: Final = "65b2ce054cf80e9f1ca5c6edb487e95a"
@@ -17,6 +19,19 @@ Responses = dict[int | str, dict[str, Any]]
 
 def _answer(status: int, value: Any) -> Responses:
     return {status: {"description": "好 · OK", "content": {"application/json": {"example": value}}}}
+
+
+def _either(status: int, **values: Any) -> Responses:
+    """An answer whose members are not always the same: each variant by its name."""
+    examples = {name: {"value": value} for name, value in values.items()}
+    return {
+        status: {"description": "好 · OK", "content": {"application/json": {"examples": examples}}}
+    }
+
+
+def _shown_once(value: dict[str, Any]) -> Responses:
+    """A new secret; who repeats the request is told that it has been shown."""
+    return _either(201, first=value, repeated={"id": value["id"], "shown_once": True})
 
 
 _REGISTRATION: Final = {
@@ -111,15 +126,14 @@ CONSENTS = _answer(200, _page(_CONSENT))
 TRANSFERS = _answer(200, _page(_TRANSFER))
 CONSENT_GIVEN = _answer(201, _CONSENT)
 CONSENT_WITHDRAWN = _answer(200, {**_CONSENT, "withdrawn_at": "2027-04-01T02:00:00Z"})
-CODE = _answer(
-    201,
+CODE = _shown_once(
     {
         "id": "2eabbe0357430e8e15d97c67e5d51e1e",
         "code_text": "621P2-DKNTV-1XNPM-C3YXK-2FQ4DV",
         "purpose": "move",
         "receiver": "510100",
         "expires_at": "2027-03-08T02:00:00Z",
-    },
+    }
 )
 CODES = _answer(
     200,
@@ -166,6 +180,7 @@ REGISTRATION = _answer(200, _REGISTRATION)
 VERIFIED = _answer(201, {**_REGISTRATION, "verification": "document_seen"})
 HELD = _answer(201, {"subject_id": SUBJECT, "until": "2027-06-30"})
 APPLIED = _answer(201, {"id": APPLICANT, **_APPLICATION})
+APPLICANT_VERIFIED = _answer(201, {**_APPLICATION, "verification": "document_seen"})
 APPLICATIONS = _answer(200, _page(_APPLICATION))
 APPLICATION = _answer(200, {**_APPLICATION, "transfers": [_TRANSFER]})
 _CREATED: Final = {
@@ -176,36 +191,62 @@ _CREATED: Final = {
     "registration": "registered",
     "status": "active",
 }
-ORGANISATION_REGISTERED = _answer(201, _CREATED)
+ORGANISATION_REGISTERED = _either(
+    201,
+    registered=_CREATED,
+    registered_with_a_warning={**_CREATED, "warning": "ok_subject_code_check_differs"},
+)
 ORGANISATION_FILED = _answer(201, {**_CREATED, "registration": "filed"})
 SANCTIONED = _answer(201, {**_CREATED, "status": "stopped"})
 ORGANISATIONS = _answer(200, _page(_ORGANISATION))
 ORGANISATION_SHOWN = _answer(200, _ORGANISATION)
-_PROPOSED: Final = {
-    "id": CONSENT,
-    "proposal_id": CONSENT,
-    "policy_id": "demo-automatic",
-    "version": 1,
-    "expires_at": "2027-03-08T02:00:00Z",
+# Whole documents, as they are shipped; each kind has members of its own.
+_SHIPPED: Final = {each["policy_id"]: each for each in packs.contents()}
+_MINORS: Final = _SHIPPED["cq-minors"]
+_STAR: Final = _SHIPPED["cn-default"]
+_NEXT_MINORS: Final = {**_MINORS, "version": 2, "effective_from": "2030-01-01"}
+_NEXT_STAR: Final = {**_STAR, "version": 2, "effective_from": "2030-01-01"}
+POLICY_BODY: Final[dict[str, Any]] = {
+    "minors": {"summary": "未成年人规则 · rules for minors", "value": _NEXT_MINORS}
 }
-PROPOSED = _answer(202, _PROPOSED)
-PROPOSAL = _answer(200, {**_PROPOSED, "kind": "star", "proposed_by": "officer-zhou"})
-PUBLISHED = _answer(
-    200, {"policy_id": "demo-automatic", "version": 1, "effective_from": "2020-01-01"}
-)
-POLICIES = _answer(200, _page(_POLICY))
-POLICY = _answer(
-    200,
+PROPOSED = _answer(
+    202,
     {
+        "id": CONSENT,
+        "proposal_id": CONSENT,
         "policy_id": "cq-minors",
-        "version": 1,
-        "effective_from": "2015-10-01",
-        "published_at": "2027-03-01T02:00:00Z",
-        "content": {"policy_id": "cq-minors", "kind": "minors", "version": 1},
+        "version": 2,
+        "expires_at": "2027-03-08T02:00:00Z",
     },
 )
-TOKEN = _answer(
-    201,
+
+
+def _proposal(content: dict[str, Any]) -> dict[str, Any]:
+    said = ("policy_id", "version", "kind", "jurisdiction", "effective_from", "source")
+    return {
+        **{name: content[name] for name in said},
+        "proposal_id": CONSENT,
+        "correction": False,
+        "content": content,
+        "proposed_by": "officer-zhou",
+        "expires_at": "2027-03-08T02:00:00Z",
+    }
+
+
+def _version(content: dict[str, Any]) -> dict[str, Any]:
+    said = ("policy_id", "version", "effective_from")
+    return {
+        **{name: content[name] for name in said},
+        "published_at": "2027-03-01T02:00:00Z",
+        "content": content,
+    }
+
+
+PROPOSAL = _either(200, minors=_proposal(_NEXT_MINORS), star=_proposal(_NEXT_STAR))
+PUBLISHED = _answer(200, {"policy_id": "cq-minors", "version": 2, "effective_from": "2030-01-01"})
+POLICIES = _answer(200, _page(_POLICY))
+POLICY = _either(200, minors=_version(_MINORS), star=_version(_STAR))
+TOKEN = _shown_once(
     {
         "id": "login-1f3870be274f6c49b3e31a0c6728957f",
         "access_token": "eyJhbGciOiJFZERTQSJ9…",
@@ -214,13 +255,5 @@ TOKEN = _answer(
         "subject_id": None,
         "applicant_ref": None,
         "roles": [{"role": "login", "organisation_id": None, "region": None}],
-    },
+    }
 )
-
-
-def policy_body() -> dict[str, Any]:
-    """A whole document as the body of a proposal: the pack's own rule for minors, next version."""
-    text = files("services.registry").joinpath("policies", "CQ", "cq-minors.yaml")
-    document = yaml.safe_load(text.read_text("utf-8"))
-    document |= {"version": 2, "effective_from": "2030-01-01"}
-    return {"minors": {"summary": "未成年人规则 · rules for minors", "value": document}}

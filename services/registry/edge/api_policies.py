@@ -44,7 +44,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.post("/policies", status_code=202, responses=examples.PROPOSED)
     async def propose(
-        body: Annotated[dict[str, Any], Body(openapi_examples=examples.policy_body())],
+        body: Annotated[dict[str, Any], Body(openapi_examples=examples.POLICY_BODY)],
         context: Annotated[CommandContext, Depends(command(*PUBLISHERS))],
     ) -> Response:
         """提议政策版本 · the first of two persons; the body is the whole document."""

@@ -30,6 +30,7 @@ from shared.roles import Parts, Service, gather
 from shared.roles.servers import internal_app
 from shared.signing import write_private_key, write_public_key
 from tests.support.api import client_of
+from tests.support.documented import keeping_to_its_document
 from tests.support.infrastructure import eventually
 
 NODE = "500000"
@@ -75,7 +76,8 @@ class Registry:
 
     def client(self, *roles: str | Grant, language: str = "en", **who: Any) -> httpx.AsyncClient:
         """Speaks with a token of these roles; without roles, without a token."""
-        return client_of(self.app, self.token(*roles, **who) if roles else None, language)
+        token = self.token(*roles, **who) if roles else None
+        return keeping_to_its_document(client_of(self.app, token, language), self.app)
 
     async def post(
         self, client: httpx.AsyncClient, path: str, body: Any = None, key: str | None = None
