@@ -203,12 +203,14 @@ def problems_of(sheet: Sheet,
     """
     row = sheet.row(answer["row_no"])
     if row.problems:
-        return tuple((problem.field, problem.rule, *rules.words(problem.rule))
+        return tuple((problem.field, problem.rule,
+                      *rules.words(problem.rule, field=problem.field))
                      for problem in row.problems)
     same = answer.get("same_as_row")
     rule = str(answer["reason"])
-    zh, en = rules.words(rule, None if same is None else sheet.row(same).line.number)
-    return ((_field(sheet, rule, str(answer.get("field") or "")), rule, zh, en),)
+    field = _field(sheet, rule, str(answer.get("field") or ""))
+    zh, en = rules.words(rule, None if same is None else sheet.row(same).line.number, field=field)
+    return ((field, rule, zh, en),)
 
 
 def _field(sheet: Sheet, rule: str, said: str) -> str:

@@ -30,7 +30,7 @@ from node.terminal import Exit, Failure, err, print_json, say
 STEPS: tuple[Callable[[Story], None], ...] = (
     chongqing.organisations, chongqing.policy, chongqing.registrations, chongqing.imports,
     chongqing.approval, chongqing.same_again, move.code, move.application, move.arrival,
-    move.late_hour, move.second_after, ending.subscriber, ending.conservation, ending.verdict,
+    move.late_hour, move.second_after, ending.subscriber, ending.verdict, ending.conservation,
 )
 TARGETS: Mapping[str, tuple[Callable[[Path], Target], Path]] = {
     "embedded": (embedded.Embedded, embedded.DATA), "compose": (compose.Compose, compose.DATA),

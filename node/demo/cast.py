@@ -40,7 +40,8 @@ class Story:
     code: str = ""
     applicant_ref: str = ""
     late_entry: str = ""
-    table: list[tuple[str, ...]] = field(default_factory=list)
+    # (entries, minutes) of the exported dossier, as its verifier adds them up.
+    proven: tuple[int, int] | None = None
 
     @property
     def li_hua(self) -> Person:

@@ -13,6 +13,8 @@ from node.commands.dossiers import show
 from node.demo import reading
 from node.demo.cast import JINJIANG, YUZHONG, Story
 from node.demo.cities import City
+from node.demo.move import LATE_MINUTES
+from node.demo.subscriber import Subscriber
 from node.layout import SERVICES
 from node.terminal import say, table
 
@@ -66,20 +68,34 @@ def conservation(story: Story) -> None:
                 "转移前只有重庆计入,转移后只有成都计入",
                 "before the move Chongqing alone counts, after it Chengdu alone",
                 seen=[one.is_home for one in (*before, *after)])
-    late = [entry for entry in reading.entries(story, story.chengdu)
-            if entry["entry_id"] == story.late_entry]
-    minutes = sum(entry["counted_minutes"] for entry in late)
+    assert story.planned is not None, "the sheet was written"
     entries_then, minutes_then = _sum(before)
-    stage.check(_sum(after) == (entries_then + len(late), minutes_then + minutes),
-                f"守恒:{minutes_then} + {minutes}(补录)= {_sum(after)[1]}",
-                f"conserved: {minutes_then} + {minutes} logged late = {_sum(after)[1]}",
-                seen=_sum(after))
+    stage.check(minutes_then == story.planned.minutes[0],
+                f"转移前的 {minutes_then} 分钟正是表格所列",
+                f"the {minutes_then} minutes before the move are those of the sheet",
+                seen=story.planned.minutes[0])
+    total = _sum(after)
+    stage.check(total == (entries_then + 1, minutes_then + LATE_MINUTES),
+                f"守恒:{minutes_then} + {LATE_MINUTES}(补录)= {total[1]}",
+                f"conserved: {minutes_then} + {LATE_MINUTES} logged late = {total[1]}", seen=total)
+    stage.check(story.proven == total, "导出的档案由核验程序另行相加,条数与分钟相同",
+                "the exported dossier, added up by its verifier, has the same entries and minutes",
+                seen=story.proven)
+    stage.check(after[0].kept == before[0].counted,
+                "重庆留存的正是转移前的记录,此后没有再加",
+                "what Chongqing keeps is what stood there before the move, nothing added since",
+                seen=after[0].kept)
+    alone = [_topic_alone(story, city) for city in cities]
+    stage.check(alone == [after[0].kept[1], after[1].counted[1]],
+                f"只读一座城市的主题:重庆止于 {alone[0]} 分钟,成都 {alone[1]} 分钟",
+                f"of topics read alone, Chongqing's ends at {alone[0]} minutes, Chengdu's at "
+                f"{alone[1]}",
+                seen=alone)
     heard = story.subscriber.minutes(story.subject)
-    stage.check(heard == _sum(after)[1], f"只听两城主题的订阅者也得 {heard} 分钟",
-                f"a subscriber of both cities' topics has {heard} minutes too", seen=heard)
+    stage.check(heard == total[1], f"同时读两座城市主题的订阅者得 {heard} 分钟",
+                f"a subscriber of both cities' topics has {heard} minutes", seen=heard)
     rest = sum(reading.credited(reading.dossier(story, story.chongqing, index))
                for index in range(1, len(story.people)))
-    assert story.planned is not None, "the sheet was written"
     expected = story.planned.total - story.planned.minutes[0]
     stage.check(rest == expected, f"其余 11 人仍在重庆,共 {expected} 分钟",
                 f"the other eleven are still Chongqing's, {expected} minutes", seen=rest)
@@ -87,6 +103,17 @@ def conservation(story: Story) -> None:
 
 def _sum(books: list[reading.Books]) -> tuple[int, int]:
     return (sum(one.counted[0] for one in books), sum(one.counted[1] for one in books))
+
+
+def _topic_alone(story: Story, city: City) -> int:
+    """Li Hua's minutes by one city's topic, whatever the other says: a city that went on counting
+    a dossier it has given away would show it here.
+    """
+    reader = Subscriber()
+    for seen in story.stage.flow.all():
+        if seen.node == city.node.code:
+            reader.take(seen)
+    return reader.minutes(story.subject)
 
 
 def _kept(books: reading.Books) -> str:
@@ -112,6 +139,9 @@ def verdict(story: Story) -> None:
                 f"jiexu verify {path.name}: the dossier holds", seen=judged.code)
     stage.check(judged.cities == (story.chongqing.node.code, city.node.code),
                 "归属链:重庆 → 成都", "custody chain: Chongqing, then Chengdu", seen=judged.cities)
+    bodies = [entry["body"] for entry in exported["entries"]]
+    story.proven = (len({(body["issuer"], body["entry_id"]) for body in bodies}),
+                    (judged.as_json()["totals"] or {}).get("credited_minutes", 0))
     first = next(entry for entry in exported["entries"] if entry["body"]["kind"] == "service")
     first["body"]["minutes"] += 1
     forged = verify.judge(exported, directory)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from node.sheets.columns import BY_FIELD
 from node.sheets.tables import Cell
 
 # Times of a sheet carry no zone: they are Shanghai's of that date (summer time 1986–1991).
@@ -17,11 +18,6 @@ _DATE = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日
 _COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _TIME = re.compile(r"(\d{1,2})[:点时](\d{1,2})(?:[:分](\d{1,2})秒?|分)?")
 _DAY_SECONDS = 86_400
-# Longer than any document number or cell of a form; the services refuse longer ones page by page.
-MAX_NUMBER_CHARACTERS = 64
-MAX_TEXT_CHARACTERS = 400
-# What records takes in these columns; of the others it says itself what is wrong.
-MOST_CHARACTERS = {"activity_name": 100, "project_name": 100, "place_name": 100, "content": 200}
 DOCUMENT_TYPES = {
     "resident_id": ("居民身份证", "身份证", "resident id", "id card"),
     "hmt_residence_permit": ("港澳台居民居住证", "居住证"),
@@ -49,18 +45,20 @@ class ClockTime:
 
 
 def text(field: str, cell: Cell) -> str | None:
-    """What it says, NFC. A number cell gives its digits, without ``.0``."""
+    """What it says, NFC, within its column's bounds. A number gives its digits, without ``.0``."""
     if cell is None:
         return None
     if isinstance(cell, bool | date | time | timedelta):
         raise CellIsWrong(field, "not_text")
     if isinstance(cell, int | float):
-        return plain(_decimal(cell))
-    most = MOST_CHARACTERS.get(field, MAX_TEXT_CHARACTERS)
-    said = unicodedata.normalize("NFC", cell)
-    if len(said) > most:
-        raise CellIsWrong(field, {100: "longer_than_100", 200: "longer_than_200"}.get(
-            most, "too_long"))
+        said = plain(_decimal(cell))
+    else:
+        said = unicodedata.normalize("NFC", cell)
+    column = BY_FIELD[field]
+    if len(said) > column.limit:
+        raise CellIsWrong(field, "too_long")
+    if column.form is not None and not re.fullmatch(column.form, said, re.ASCII):
+        raise CellIsWrong(field, "wrong_form")
     return said
 
 
@@ -68,10 +66,7 @@ def document_number(field: str, cell: Cell) -> str | None:
     """As written. A *number* of more than 15 digits has lost some: spreadsheets keep no more."""
     if isinstance(cell, int | float) and not isinstance(cell, bool) and abs(cell) >= 10**15:
         raise CellIsWrong(field, "digits_were_lost")
-    said = text(field, cell)
-    if said is not None and len(said) > MAX_NUMBER_CHARACTERS:
-        raise CellIsWrong(field, "too_long")
-    return said
+    return text(field, cell)
 
 
 def document_type(field: str, cell: Cell) -> str | None:
@@ -113,13 +108,16 @@ def duration_minutes(field: str, cell: time | timedelta) -> int:
 
 
 def whole(field: str, cell: Cell) -> int | None:
-    """A whole number ≥ 0; ``2.0`` is one, ``2.5`` is not."""
+    """A whole number in its column's range; ``2.0`` is one, ``2.5`` is not."""
     said = decimal(field, cell)
     if said is None:
         return None
     value = Decimal(said)
     if value != value.to_integral_value() or value < 0:
         raise CellIsWrong(field, "not_a_whole_number")
+    column = BY_FIELD[field]
+    if value < column.least or (column.most is not None and value > column.most):
+        raise CellIsWrong(field, "out_of_range")
     return int(value)
 
 

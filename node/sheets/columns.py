@@ -14,7 +14,11 @@ from node.sheets.tables import SheetIsUnreadable
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A field of a row: its header in both languages, its other names, an example."""
+    """A field of a row: its header in both languages, its other names, an example.
+
+    ``limit``: characters; ``form``: what a text must match whole; ``least``, ``most``: of a whole
+    number. They are those of records, which judges again; here every bad cell of a row is seen.
+    """
 
     field: str
     zh: str
@@ -22,6 +26,10 @@ class Column:
     aliases: tuple[str, ...]
     hint: str
     required: bool = False
+    limit: int = 400
+    form: str | None = None
+    least: int = 0
+    most: int | None = None
 
 
 COLUMNS = (
@@ -29,10 +37,12 @@ COLUMNS = (
     Column("document_type", "证件类型", "Document type", ("证件种类", "id type"), "居民身份证"),
     Column("document_number", "证件号码", "Document number",
            ("身份证号", "身份证号码", "证件号", "公民身份号码", "身份证", "id number", "id card"),
-           "文本格式 as text", required=True),
+           "文本格式 as text", required=True, limit=64),
     Column("activity_name", "活动名称", "Activity",
-           ("活动", "服务名称", "服务活动", "activity name", "event"), "社区清洁", required=True),
-    Column("project_name", "项目名称", "Project", ("项目", "志愿项目", "project name"), ""),
+           ("活动", "服务名称", "服务活动", "activity name", "event"), "社区清洁", required=True,
+           limit=100),
+    Column("project_name", "项目名称", "Project", ("项目", "志愿项目", "project name"), "",
+           limit=100),
     Column("occurred_on", "服务日期", "Date", ("日期", "活动日期", "service date", "day"),
            "2027-03-01"),
     Column("started_at", "开始时间", "Start",
@@ -40,20 +50,24 @@ COLUMNS = (
     Column("ended_at", "结束时间", "End",
            ("服务结束时间", "结束", "签退时间", "end time", "to", "ended at"), "11:30"),
     Column("break_minutes", "休息(分钟)", "Break (minutes)",
-           ("休息分钟", "休息时长", "break", "break minutes"), "0"),
+           ("休息分钟", "休息时长", "break", "break minutes"), "0", most=1_440),
     Column("hours", "服务时长(小时)", "Hours",
            ("时长(小时)", "小时", "小时数", "服务小时", "服务小时数", "service hours"), "2.5"),
     Column("minutes", "服务时长(分钟)", "Minutes",
            ("时长(分钟)", "分钟", "分钟数", "服务分钟", "service minutes"), "150"),
-    Column("place_name", "服务地点", "Place", ("地点", "活动地点", "location", "venue"), "某社区"),
+    Column("place_name", "服务地点", "Place", ("地点", "活动地点", "location", "venue"), "某社区",
+           limit=100),
     Column("region_code", "地区代码", "Region code",
-           ("行政区划代码", "区划代码", "region"), "500106"),
+           ("行政区划代码", "区划代码", "region"), "500106", form="[0-9]{6}"),
     Column("category", "活动类别", "Category", ("类别", "服务类别"), "service"),
-    Column("field_code", "服务领域", "Field", ("领域", "field code"), "community_affairs"),
-    Column("content", "服务内容", "Content", ("内容", "备注内容", "description"), ""),
+    Column("field_code", "服务领域", "Field", ("领域", "field code"), "community_affairs",
+           form="[a-z0-9][a-z0-9_.-]{0,39}"),
+    Column("content", "服务内容", "Content", ("内容", "备注内容", "description"), "",
+           limit=200),
     Column("distinct", "同日序号", "Distinct", ("序次", "第几次"),
-           "同日相同活动:1, 2, 3 … alike on one day"),
-    Column("source_id", "原系统编号", "Source id", ("记录编号", "原编号", "record id"), ""),
+           "同日相同活动:1, 2, 3 … alike on one day", least=1, most=99),
+    Column("source_id", "原系统编号", "Source id", ("记录编号", "原编号", "record id"), "",
+           limit=120),
 )
 BY_FIELD = {column.field: column for column in COLUMNS}
 # What the sheet of bad rows adds; passed over when it comes back.

@@ -6,11 +6,13 @@ row. A test compares them with what records can say.
 
 from __future__ import annotations
 
+from node.sheets.columns import BY_FIELD
+
 RULES = {
     "is_missing": ("此格为空,必须填写", "this cell is empty and must be filled"),
-    "too_long": ("内容过长", "too long"),
-    "longer_than_100": ("超过 100 个字", "longer than 100 characters"),
-    "longer_than_200": ("超过 200 个字", "longer than 200 characters"),
+    "too_long": ("过长:最多 {limit} 个字符", "too long: at most {limit} characters"),
+    "wrong_form": ("不符合本列规定", "breaks the rule of this column"),
+    "out_of_range": ("超出本列范围", "out of the range of this column"),
     "not_text": ("应为文字", "should be text"),
     "digits_were_lost": ("证件号码被存为数字,末尾几位已丢失;请把该列设为文本后重新填写",
                          "the number is stored as a number and has lost its last digits; format "
@@ -27,6 +29,40 @@ RULES = {
                                   "rounded: correct it"),
 }
 
+# What each column takes: said of a cell whose rule's name does not say it.
+COLUMN_RULES = {
+    "name": ("最多 {limit} 个字符", "at most {limit} characters"),
+    "document_type": ("证件种类,如居民身份证", "a type of document, such as 居民身份证"),
+    "document_number": ("证件上的号码,最多 {limit} 个字符",
+                        "the number on the document, at most {limit} characters"),
+    "activity_name": ("1 至 {limit} 个字符,不含控制字符",
+                      "1 to {limit} characters, no control characters"),
+    "project_name": ("最多 {limit} 个字符,不含控制字符",
+                     "at most {limit} characters, no control characters"),
+    "occurred_on": ("1949-10-01 以来、有记录规定适用的日期,写作 2027-03-01",
+                    "a day since 1949-10-01 for which a recording policy holds, written "
+                    "2027-03-01"),
+    "started_at": ("1949-10-01 以来的时间,写作 09:30 或 2027-03-01 09:30,并填写结束时间",
+                   "a time since 1949-10-01, written 09:30 or 2027-03-01 09:30, with an end"),
+    "ended_at": ("时间,写作 11:30 或 2027-03-01 11:30,并填写开始时间",
+                 "a time, written 11:30 or 2027-03-01 11:30, with a start"),
+    "break_minutes": ("{least} 至 {most} 的整数分钟,并填写开始和结束时间",
+                      "whole minutes from {least} to {most}, with start and end"),
+    "hours": ("小时数,如 2.5,须折合整数分钟", "hours such as 2.5, a whole number of minutes"),
+    "minutes": ("大于 0 的整数分钟", "whole minutes, above 0"),
+    "place_name": ("最多 {limit} 个字符,不含控制字符",
+                   "at most {limit} characters, no control characters"),
+    "region_code": ("六位行政区划代码,如 500106", "a region code of six digits, such as 500106"),
+    "category": ("service 或 social_practice", "service or social_practice"),
+    "field_code": ("小写代码,如 community_affairs,最多 40 个字符",
+                   "a code in lower case, such as community_affairs, at most 40 characters"),
+    "content": ("最多 {limit} 个字符,不含控制字符",
+                "at most {limit} characters, no control characters"),
+    "distinct": ("{least} 至 {most} 的整数", "a whole number from {least} to {most}"),
+    "source_id": ("1 至 {limit} 个可见字符,且未用于另一位志愿者",
+                  "1 to {limit} visible characters, not used for another volunteer"),
+}
+_OF_COLUMN = ("wrong_form", "out_of_range", "FieldIsWrong")
 
 # How records names them. ``{row}``: the line of the sheet that holds the same fact.
 HELD = {
@@ -37,9 +73,7 @@ HELD = {
                     "the name is not the one registered under this number"),
     "BeforeBirth": ("服务日期早于出生日期", "the service lies before the person's birth"),
     "UnitIsNotRepresentable": RULES["unit_is_not_representable"],
-    "FieldIsWrong": ("内容不是这一列应有的形式(类别、代码或文字),请对照空表的示例",
-                     "not of the form of this column (a label, a code or plain text): see the "
-                     "example in the template"),
+    "FieldIsWrong": ("不符合本列规定", "breaks the rule of this column"),
     "ActorMayNot": ("导入人无权记录", "the importer may not record this"),
     "TextHoldsPersonalData": ("文字中含有证件号码、电话或坐标,请删去",
                               "the text holds an identity number, a phone or a coordinate; "
@@ -67,9 +101,17 @@ HELD = {
 }
 
 
-def words(rule: str, same_as_line: int | None = None) -> tuple[str, str]:
-    """Chinese and English of a rule; of one that we do not know, its name."""
+def words(rule: str, same_as_line: int | None = None, *, field: str = "") -> tuple[str, str]:
+    """Chinese and English of a rule, as the column of ``field`` has it; of a rule that we do not
+    know, its name.
+    """
     zh, en = RULES.get(rule) or HELD.get(rule) or (rule, rule)
+    if column := BY_FIELD.get(field):
+        if rule in _OF_COLUMN:
+            zh, en = (f"{zh}:{COLUMN_RULES[field][0]}", f"{en}: {COLUMN_RULES[field][1]}")
+        for name in ("limit", "least", "most"):
+            bound = str(getattr(column, name))
+            zh, en = zh.replace(f"{{{name}}}", bound), en.replace(f"{{{name}}}", bound)
     if same_as_line is None:
         return zh.replace("{row}", ""), en.replace("{row}", "")
     return (zh.replace("{row}", f"(见第 {same_as_line} 行)"),

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from node import expiry, layout, making, supervisor, tokens
+from node.commands import nodes
 from node.terminal import Exit, language
+from services.registry.domain import regions
 
 PROJECT = Path(__file__).parents[2]
 
@@ -61,6 +63,19 @@ def test_init_never_makes_a_node_over_another(made: Path) -> None:
 def test_a_code_that_is_none_is_refused(tmp_path: Path, code: str) -> None:
     assert jiexu(tmp_path, "init", code, "重庆").returncode == Exit.ASKED_WRONGLY
     assert not list(tmp_path.iterdir())
+
+
+def test_a_node_is_named_by_a_province_that_registry_knows() -> None:
+    taken = {f"{number:02}" for number in range(100) if nodes._is_region(f"{number:02}0000")}
+    assert taken == regions.PROVINCES
+
+
+def test_a_sheet_of_headers_alone_is_refused_before_the_node_is_asked(made: Path) -> None:
+    sheet = made / "headonly.csv"
+    sheet.write_text("证件号码,活动名称,服务日期,时长(小时)\n", "utf-8")
+    done = jiexu(made, "import", str(sheet), "-y", "-o", "org-1", "-n", "500000")
+    assert done.returncode == Exit.ASKED_WRONGLY
+    assert "no rows" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_city_without_a_name_is_refused(tmp_path: Path) -> None:

@@ -311,9 +311,33 @@ def test_a_text_longer_than_its_column_takes_is_named_with_its_bound(tmp_path: P
                     f"500103199001011232,{'活' * 101},{'内' * 201},2027-03-01,2\n"
                     f"500103199001011232,{'活' * 100},{'内' * 200},2027-03-01,2\n", "utf-8")
     long, fits = importing.read(path).rows
-    assert long.problems == (Problem("activity_name", "longer_than_100"),
-                             Problem("content", "longer_than_200"))
+    assert long.problems == (Problem("activity_name", "too_long"), Problem("content", "too_long"))
     assert fits.problems == ()
+    [first, second] = importing.problems_of(importing.read(path), {"row_no": 1})
+    assert first[2:] == ("过长:最多 100 个字符", "too long: at most 100 characters")
+    assert second[2:] == ("过长:最多 200 个字符", "too long: at most 200 characters")
+
+
+def test_every_cell_that_breaks_its_column_is_named_with_the_rule(tmp_path: Path) -> None:
+    path = csv(tmp_path / "forms.csv", (*ZH, "地区代码", "服务领域", "同日序号"),
+               (*LINE, "渝中区", "Community", "100"), (*LINE, "500103", "community_affairs", "99"))
+    sheet = importing.read(path)
+    assert sheet.rows[1].problems == ()
+    assert [(field, en) for field, _, _, en in importing.problems_of(sheet, {"row_no": 1})] == [
+        ("field_code", "breaks the rule of this column: a code in lower case, such as "
+                       "community_affairs, at most 40 characters"),
+        ("distinct", "out of the range of this column: a whole number from 1 to 99"),
+        ("region_code", "breaks the rule of this column: a region code of six digits, such as "
+                        "500106")]
+
+
+def test_what_records_finds_in_a_cell_is_said_with_its_column_s_rule(tmp_path: Path) -> None:
+    sheet = importing.read(csv(tmp_path / "a.csv", (*ZH, "活动类别"), (*LINE, "打扫")))
+    [(field, rule, zh, en)] = importing.problems_of(
+        sheet, {"row_no": 1, "reason": "FieldIsWrong", "field": "facts.category"})
+    assert (field, rule) == ("category", "FieldIsWrong")
+    assert zh == "不符合本列规定:service 或 social_practice"
+    assert en == "breaks the rule of this column: service or social_practice"
 
 
 def test_a_sheet_with_headers_alone_is_refused_before_anybody_is_asked(tmp_path: Path) -> None:
