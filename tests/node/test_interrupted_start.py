@@ -129,9 +129,9 @@ def test_ctrl_c_at_a_terminal_stops_a_start_in_order(
     starts_again(node, "--infrastructure")
 
 
-@pytest.mark.parametrize("ignoring", [None, signal.SIGINT])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("foreground", [True, False])
+@pytest.mark.parametrize(("foreground", "number", "ignoring"), [
+    (True, signal.SIGINT, signal.SIGINT), (False, signal.SIGINT, signal.SIGINT),
+    (False, signal.SIGTERM, None), (True, signal.SIGTERM, signal.SIGINT)])
 def test_a_background_job_heeds_both_signals(
         tmp_path: Path, foreground: bool, number: signal.Signals,
         ignoring: signal.Signals | None) -> None:

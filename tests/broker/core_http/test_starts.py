@@ -257,7 +257,7 @@ def checked(variables: Mapping[str, str], service: str) -> tuple[int, dict[str, 
     return done.returncode, {each["what"]: each["problem"] for each in json.loads(done.stdout)}
 
 
-@SERVICE_KEYS
+@TWO_SERVICES
 def test_check_finds_what_would_hinder_a_start(
     place: Place, database: str, kafka_bootstrap: str, service: str
 ) -> None:
