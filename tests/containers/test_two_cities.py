@@ -17,11 +17,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from node.client import ServiceRefused
 from node.demo import people as cast
 from node.demo.cast import YUZHONG
 from node.demo.chongqing import registration_consent
@@ -33,14 +32,13 @@ from node.directory import read
 from node.events import Tail
 from node.process import port_is_taken
 from node.sheets.cells import SHANGHAI
-from node.terminal import Failure
 from tests.support import auditor
 from tests.support.auditor import Journal
 from tests.support.containers import ROOT, Compose, engine
+from tests.support.two_cities import PATIENCE_SECONDS, patiently
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(2400)]
 
-T = TypeVar("T")
 CITIES = ("chongqing", "chengdu")
 SERVICES = ("registry", "records", "rewards", "transfer")
 ROLES = ("api", "agents", "worker")
@@ -48,8 +46,6 @@ VOLUNTEERS, MINUTES = 6, 30
 OUTAGE_SECONDS = 20.0
 # Enough that something is always under way, and not so much that days run out.
 PAUSE_SECONDS = 0.1
-# What was taken away has come back; its clients look for it in seconds, on busy cores in many.
-PATIENCE_SECONDS = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -436,19 +432,6 @@ def books(compose: Compose, pair: list[City], desk: Desk) -> auditor.Report:
         if not (line.endswith(told) and line.partition(":")[0] not in desk.told)
     ]
     return report
-
-
-def patiently(ask: Callable[[], T], what: str) -> T:
-    """Ask until it is answered; every POST keeps its Idempotency-Key, as a careful client does."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return ask()
-        except Failure as failure:
-            final = isinstance(failure, ServiceRefused) and failure.status not in (503, 404, 409)
-            if final or time.monotonic() > deadline:
-                raise AssertionError(f"{what}: {failure}") from failure
-        time.sleep(0.2)
 
 
 def until(ask: Callable[[], int], expected: int, what: str) -> None:
