@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from node import keys, topics
+from node.broker import brokers_of
 from node.layout import DATABASE, POSTGRES, SERVICES, Node, write_whole
 from node.members import server_of
 from node.postgres import binaries
@@ -112,7 +113,7 @@ def _groups(node: Node) -> dict[str, dict[str, int]]:
     """Of each consumer group of this node the committed offset by topic/partition."""
     from kafka import KafkaAdminClient
 
-    admin = KafkaAdminClient(bootstrap_servers=node.bootstrap,
+    admin = KafkaAdminClient(**brokers_of(node).kafka_python(),
                              request_timeout_ms=REQUEST_MILLISECONDS)
     try:
         names = [group["group_id"] for group in admin.list_groups()

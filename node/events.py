@@ -10,6 +10,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
+from shared.access import Bootstrap, Broker
 from shared.envelope import short_name
 
 POLL_MILLISECONDS = 300
@@ -56,10 +57,10 @@ class Filter:
 class Tail:
     """A reader of every topic of a node; without a group, so it disturbs nobody."""
 
-    def __init__(self, node: str, bootstrap: str, *, from_beginning: bool = False) -> None:
+    def __init__(self, node: str, bootstrap: Bootstrap, *, from_beginning: bool = False) -> None:
         self.node = node
         self._consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False,
+            **Broker.of(bootstrap).kafka_python(), group_id=None, enable_auto_commit=False,
             auto_offset_reset="earliest" if from_beginning else "latest",
             metadata_max_age_ms=METADATA_MILLISECONDS, request_timeout_ms=30_000)
         self._prefix = f"{node}."

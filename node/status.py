@@ -11,10 +11,10 @@ import asyncpg
 from kafka.errors import KafkaError
 
 from node import moves, topics
+from node.broker import answering
 from node.control import state
 from node.expiry import soon
-from node.kafka import broker_answers
-from node.layout import KAFKA, SERVICES, Node
+from node.layout import SERVICES, Node
 from node.terminal import Failure
 
 
@@ -22,7 +22,8 @@ def status(node: Node, now: datetime) -> dict[str, Any]:
     """Everything ``jiexu status`` shows, as JSON.
 
     ``behind`` is read from the services' databases, so it is told of a service that is down too;
-    it is empty while PostgreSQL is. ``transfers`` is what the transfer service says, ``None``
+    it is empty while PostgreSQL is. ``broker_problem`` says why the broker is not asked; ``None``
+    where it is, and where nothing runs. ``transfers`` is what the transfer service says, ``None``
     where it does not answer.
     """
     supervisor = state(node)
@@ -30,11 +31,16 @@ def status(node: Node, now: datetime) -> dict[str, Any]:
     running = {row["name"] for row in supervisor["processes"] if row["pid"] is not None}
     behind: list[dict[str, Any]] = []
     unknown: dict[str, str] = {}
+    problem_of_broker: str | None = None
     if "postgres" in running:
-        broker = broker_answers(node.port(KAFKA))
+        try:
+            answering(node)
+        except Failure as why:
+            problem_of_broker = str(why)
         for service in SERVICES:
             try:
-                found = asyncio.run(topics.behind(node, service, broker=broker))
+                found = asyncio.run(topics.behind(node, service,
+                                                  broker=problem_of_broker is None))
             except (asyncpg.PostgresError, OSError, KafkaError, TimeoutError) as problem:
                 unknown[service] = type(problem).__name__
             else:
@@ -44,7 +50,7 @@ def status(node: Node, now: datetime) -> dict[str, Any]:
         "home": str(node.home), "phase": supervisor["phase"], "ready": supervisor["ready"],
         "problem": supervisor["problem"], "processes": supervisor["processes"],
         "ports": node.ports(), "api": {name: node.api_url(name) for name in SERVICES},
-        "behind": behind, "behind_unknown": unknown,
+        "behind": behind, "behind_unknown": unknown, "broker_problem": problem_of_broker,
         "transfers": _transfers(node) if ready.get("transfer") else None,
         "expiring": [asdict(item) for item in soon(node, now)],
     }

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
+from node.broker import brokers_of
 from node.layout import DATABASE, Node
 from node.members import server_of
 from services.records.contract.topics import TOPICS as RECORDS
@@ -61,7 +62,7 @@ def _dead_letters(service: str) -> Topic:
 def on_broker(node: Node) -> dict[str, dict[str, int]]:
     """The node's topics on its broker: short name → partitions, messages ever written."""
     prefix = f"{node.code}."
-    consumer = KafkaConsumer(bootstrap_servers=node.bootstrap,
+    consumer = KafkaConsumer(**brokers_of(node).kafka_python(),
                              request_timeout_ms=REQUEST_MILLISECONDS)
     try:
         found = {}
@@ -79,7 +80,7 @@ def on_broker(node: Node) -> dict[str, dict[str, int]]:
 
 def end_offsets(node: Node, wanted: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
     """Where each (short topic, partition) ends now."""
-    consumer = KafkaConsumer(bootstrap_servers=node.bootstrap,
+    consumer = KafkaConsumer(**brokers_of(node).kafka_python(),
                              request_timeout_ms=REQUEST_MILLISECONDS)
     try:
         parts = {TopicPartition(full_name(node.code, topic), number): (topic, number)
@@ -91,7 +92,7 @@ def end_offsets(node: Node, wanted: list[tuple[str, int]]) -> dict[tuple[str, in
 
 def broker_version(node: Node) -> str:
     """What the broker says it is; raises kafka-python's errors when it does not answer."""
-    admin = KafkaAdminClient(bootstrap_servers=node.bootstrap,
+    admin = KafkaAdminClient(**brokers_of(node).kafka_python(),
                              request_timeout_ms=REQUEST_MILLISECONDS)
     try:
         return str(admin.describe_cluster())

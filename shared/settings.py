@@ -10,15 +10,22 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.access import AccessSettings, Broker, client_context, database_url, server_context
+from shared.access import (
+    AccessSettings,
+    Broker,
+    client_context,
+    database_url,
+    line_of,
+    server_context,
+)
 from shared.access.tls import OLDEST
 
 PREFIX = "JIEXU_"
 MAX_PORT = 65_535
 
-S = TypeVar("S", bound="ServiceSettings")
+S = TypeVar("S", bound=BaseSettings)
 
 
 def _node(code: str) -> str:
@@ -78,6 +85,7 @@ def listed(value: Any) -> Any:
 
 
 Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
+Servers = Annotated[str, AfterValidator(_servers)]
 Url = Annotated[str, AfterValidator(_url)]
 Directory = Annotated[Path, AfterValidator(_directory)]
 ExistingFile = Annotated[Path, AfterValidator(_file)]
@@ -105,7 +113,7 @@ class ServiceSettings(AccessSettings):
     """The node's name, for ever: its region code, 500000 say."""
     database_url: Annotated[SecretStr, AfterValidator(_database)]
     """The node's PostgreSQL, postgresql://user:password@host:port/database."""
-    kafka_bootstrap: Annotated[str, AfterValidator(_servers)]
+    kafka_bootstrap: Servers
     """The node's brokers, host:port,host:port."""
     keys: Directory
     """Directory of this service's private keys, files of mode 0400."""
@@ -148,22 +156,13 @@ class ServiceSettings(AccessSettings):
 
     def broker(self) -> Broker:
         """The broker and how it lets this service in; reads the password's file."""
-        return Broker(
-            servers=self.kafka_bootstrap,
-            security=self.kafka_security,
-            mechanism=self.kafka_mechanism,
-            username=self.kafka_username,
-            password=_line_of(self.kafka_password_file),
-            ca=self.kafka_ca,
-            certificate=self.kafka_certificate,
-            key=self.kafka_certificate_key,
-        )
+        return self.broker_at(self.kafka_bootstrap)
 
     def dsn(self) -> str:
         """The database's URL with all that it takes to be let in; reads the password's file."""
         return database_url(
             self.database_url.get_secret_value(),
-            _line_of(self.database_password_file),
+            line_of(self.database_password_file),
             self.database_sslmode,
             self.database_ca,
         )
@@ -191,10 +190,6 @@ class ServiceSettings(AccessSettings):
         """Where a neighbour's internal port is, if settings say."""
         url: str | None = getattr(self, f"{service}_internal_url", None)
         return url
-
-
-def _line_of(path: Path | None) -> str | None:
-    return None if path is None else path.read_text("utf-8").strip()
 
 
 class SettingsAreWrong(Exception):
@@ -233,7 +228,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
 }
 
 
-def _line(kind: type[ServiceSettings], error: Mapping[str, Any]) -> str:
+def _line(kind: type[BaseSettings], error: Mapping[str, Any]) -> str:
     """``JIEXU_API_PORT is above 65535: Port of the API; 0 takes any free one.``"""
     field = "_".join(str(part) for part in error["loc"][:1])
     if error["type"] == "value_error":

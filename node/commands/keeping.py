@@ -48,15 +48,15 @@ def _take(directory: Path, node: str | None, data: Path | None) -> dict[str, Any
     from kafka.errors import KafkaError
 
     from node import backup as backups
-    from node.kafka import broker_answers
-    from node.layout import KAFKA
+    from node.broker import answering
 
     found = node_of(node, data)
     away = Failure(Exit.NODE_STATE, f"节点 {found.code} 未运行:先 jiexu up",
                    f"node {found.code} does not run: jiexu up first")
-    # A client library would try for half a minute.
-    if not broker_answers(found.port(KAFKA)):
-        raise away
+    try:
+        answering(found)
+    except Failure as problem:
+        raise away if problem.code is Exit.NODE_STATE else problem from None
     try:
         return backups.take(found, directory.absolute(), datetime.now(UTC))
     except (asyncpg.PostgresError, ConnectionError, TimeoutError, KafkaError):

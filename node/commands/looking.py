@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from node.commands.options import DataOption, JsonOption, NodeOption, node_of, root_of
-from node.layout import SERVICES, Node, NodeIsUnknown, find
+from node.layout import SERVICES, NodeIsUnknown, find
 from node.terminal import Exit, Failure, out, print_json, say, table
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def _show(found: dict[str, Any]) -> None:
               _age(row["unpublished_seconds"]), row["parked_keys"], row["parked_messages"],
               _age(row["parked_seconds"]), row["dead_letters"], row["refused"])
              for row in found["behind"]]))
+    if found["broker_problem"]:
+        console.print(escape(found["broker_problem"]), style="yellow")
     for service, problem in found["behind_unknown"].items():
         console.print(say(f"{service} 的积压未知:{problem}",
                           f"lag of {service} unknown: {problem}"), style="yellow")
@@ -132,8 +134,10 @@ def list_topics(node: NodeOption = None, data: DataOption = None,
                 json: JsonOption = False) -> None:
     """主题:键、分区、公开与否、消息数 · Topics: key, partitions, public or not, messages."""
     from node import topics
+    from node.broker import answering
 
-    found = _with_broker(node_of(node, data))
+    found = node_of(node, data)
+    answering(found)
     there = topics.on_broker(found)
     rows = [{
         "topic": topic.on(found.code), "service": service, "public": topic.public,
@@ -169,11 +173,12 @@ def events_tail(
     """
     if service is not None and service not in SERVICES:
         raise Failure(Exit.ASKED_WRONGLY, f"没有服务 {service}", f"no service {service}")
+    from node.broker import answering
     from node.events import Filter, Tail
 
-    found = _with_broker(node_of(node, data))
+    found = node_of(node, data)
     wanted = Filter(type, subject, service)
-    tail = Tail(found.code, found.bootstrap, from_beginning=from_beginning)
+    tail = Tail(found.code, answering(found), from_beginning=from_beginning)
     shown = 0
     try:
         for seen in tail:
@@ -190,17 +195,6 @@ def events_tail(
         return
     finally:
         tail.close()
-
-
-def _with_broker(node: Node) -> Node:
-    """The node, if its broker answers: a client library would try for half a minute."""
-    from node.kafka import broker_answers
-    from node.layout import KAFKA
-
-    if not broker_answers(node.port(KAFKA)):
-        raise Failure(Exit.NODE_STATE, f"{node.bootstrap} 的 Kafka 没有应答",
-                      f"Kafka at {node.bootstrap} does not answer")
-    return node
 
 
 def line(seen: Seen) -> str:

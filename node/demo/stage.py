@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 from rich.console import Console
 from rich.markup import escape
 
+from node.broker import brokers_of
 from node.commands.looking import line
 from node.events import Seen, Tail
 from node.layout import Node
@@ -75,7 +76,7 @@ class Flow:
 
     def _listen(self, node: Node) -> None:
         try:
-            tail = Tail(node.code, node.bootstrap, from_beginning=True)
+            tail = Tail(node.code, brokers_of(node), from_beginning=True)
             try:
                 while not self._ended.is_set():
                     for seen in tail.poll():

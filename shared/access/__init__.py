@@ -9,6 +9,8 @@ from shared.access.settings import (
     Certificate,
     CertificateKey,
     ClientCertificates,
+    KafkaSettings,
+    line_of,
 )
 from shared.access.tls import client_context, server_context
 
@@ -19,8 +21,10 @@ __all__ = [
     "Certificate",
     "CertificateKey",
     "ClientCertificates",
+    "KafkaSettings",
     "client_context",
     "database_url",
+    "line_of",
     "refusal",
     "server_context",
 ]

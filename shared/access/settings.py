@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.access.broker import Broker
 from shared.access.tls import no_password
 
 
@@ -82,6 +83,11 @@ def _secret(path: Path | None) -> Path | None:
     return path
 
 
+def line_of(path: Path | None) -> str | None:
+    """The one line of a secret's file."""
+    return None if path is None else path.read_text("utf-8").strip()
+
+
 def _with_sasl(value: Any, info: ValidationInfo) -> Any:
     security = info.data.get("kafka_security")
     if security is not None and security.startswith("SASL_") != (value is not None):
@@ -112,7 +118,49 @@ ClientCertificates = Annotated[
 SecretFile = Annotated[Path | None, AfterValidator(_secret)]
 
 
-class AccessSettings(BaseSettings):
+class KafkaSettings(BaseSettings):
+    """How the broker is spoken to; nothing here: in plain. What depends is checked after what it
+    depends on.
+    """
+
+    model_config = SettingsConfigDict(use_attribute_docstrings=True)
+
+    kafka_security: Annotated[str, _one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")] = (
+        "PLAINTEXT"
+    )
+    """How the broker is spoken to."""
+    kafka_mechanism: Annotated[str, _one_of("SCRAM-SHA-512", "SCRAM-SHA-256")] = "SCRAM-SHA-512"
+    """How the password is shown to the broker."""
+    kafka_username: Annotated[
+        str | None, Field(validate_default=True, min_length=1), AfterValidator(_with_sasl)
+    ] = None
+    """The principal of this service; only with SASL."""
+    kafka_password_file: Annotated[
+        SecretFile, Field(validate_default=True), AfterValidator(_with_sasl)
+    ] = None
+    """A file with the password of that principal, one line."""
+    kafka_ca: Annotated[Certificate, AfterValidator(_with_tls)] = None
+    """The authorities of the brokers (PEM); the system's without."""
+    kafka_certificate: Annotated[Certificate, AfterValidator(_with_tls)] = None
+    """What this service shows to a broker that asks for it (PEM)."""
+    kafka_certificate_key: CertificateKey = None
+    """Its private key (PEM, no password)."""
+
+    def broker_at(self, servers: str) -> Broker:
+        """The broker at ``host:port,host:port`` and how it lets us in; reads the password."""
+        return Broker(
+            servers=servers,
+            security=self.kafka_security,
+            mechanism=self.kafka_mechanism,
+            username=self.kafka_username,
+            password=line_of(self.kafka_password_file),
+            ca=self.kafka_ca,
+            certificate=self.kafka_certificate,
+            key=self.kafka_certificate_key,
+        )
+
+
+class AccessSettings(KafkaSettings):
     """How a service is let in, and whom it lets in. Nothing here: plain connections, for loopback.
 
     The field that names a key stands after its certificate: what depends is checked after what it
@@ -142,26 +190,6 @@ class AccessSettings(BaseSettings):
     neighbour_certificate: Certificate = None
     """What this service shows to the node's other services (PEM)."""
     neighbour_certificate_key: CertificateKey = None
-    """Its private key (PEM, no password)."""
-    kafka_security: Annotated[str, _one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")] = (
-        "PLAINTEXT"
-    )
-    """How the broker is spoken to."""
-    kafka_mechanism: Annotated[str, _one_of("SCRAM-SHA-512", "SCRAM-SHA-256")] = "SCRAM-SHA-512"
-    """How the password is shown to the broker."""
-    kafka_username: Annotated[
-        str | None, Field(validate_default=True, min_length=1), AfterValidator(_with_sasl)
-    ] = None
-    """The principal of this service; only with SASL."""
-    kafka_password_file: Annotated[
-        SecretFile, Field(validate_default=True), AfterValidator(_with_sasl)
-    ] = None
-    """A file with the password of that principal, one line."""
-    kafka_ca: Annotated[Certificate, AfterValidator(_with_tls)] = None
-    """The authorities of the brokers (PEM); the system's without."""
-    kafka_certificate: Annotated[Certificate, AfterValidator(_with_tls)] = None
-    """What this service shows to a broker that asks for it (PEM)."""
-    kafka_certificate_key: CertificateKey = None
     """Its private key (PEM, no password)."""
     database_password_file: SecretFile = None
     """A file with the password of the database role, one line, instead of one in the URL."""

@@ -137,7 +137,7 @@ def _reach(broker: Broker, seconds: float) -> KafkaAdminClient:
         try:
             # kafka-python leaves a socket behind when its first connection fails: ask first.
             knock(broker.servers)
-            _let_in(broker)
+            let_in(broker)
             return KafkaAdminClient(
                 **broker.kafka_python(),
                 client_id="jiexu-provision",
@@ -165,8 +165,9 @@ def knock(servers: str) -> None:
     raise problem
 
 
-def _let_in(broker: Broker) -> None:
-    """Raises ``BrokerRefuses`` with a reason for what kafka-python only calls a timeout."""
+def let_in(broker: Broker) -> bool:
+    """Whether it answers within three seconds. Raises ``BrokerRefuses`` with a reason for what
+    kafka-python only calls a timeout."""
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
@@ -178,11 +179,12 @@ def _let_in(broker: Broker) -> None:
     while time.monotonic() < deadline:
         try:
             admin.list_topics(timeout=0.5)
-            return
+            return True
         except KafkaException:
             admin.poll(0)
             if why := next(filter(None, told), None):
                 raise BrokerRefuses(why) from None
+    return False
 
 
 def _milliseconds(retention: timedelta | None) -> int:

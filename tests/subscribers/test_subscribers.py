@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,9 @@ from kafka import KafkaConsumer, TopicPartition
 
 from node.demo import people as cast
 from node.demo.cities import City
+from services.records.contract.topics import DOSSIERS
+from tests.support.certificates import Authority
+from tests.support.secured import SecuredKafka
 from tests.support.toolchains import need, npm_project, run
 from tests.support.two_cities import (
     MINUTES,
@@ -214,6 +218,16 @@ def follow_and_kill(command: Sequence[str], totals: dict[str, int]) -> None:
         assert last == totals, process.stderr.read()
 
 
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """A broker that asks who comes."""
+    folder = tmp_path_factory.mktemp("secured")
+    broker = SecuredKafka(folder / "kafka", Authority(folder))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
 @pytest.fixture(scope="module", params=[python, java, go, node], ids=lambda build: build.__name__)
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command that runs the subscriber of one language, built; skipped without its tools."""
@@ -255,3 +269,38 @@ def test_a_subscriber_that_is_asked_wrongly_says_how_to_ask(
     assert done.returncode != 0
     assert "CODE=HOST:PORT" in done.stderr
     assert "Traceback" not in done.stderr and "at jiexu" not in done.stderr
+
+
+def test_a_subscriber_is_let_in_where_the_broker_asks_who_comes(
+    program: list[str], secured: SecuredKafka, node_name: str, tmp_path: Path
+) -> None:
+    secured.publish_hours(node_name, "one", 90)
+    reader = secured.make_reader(f"{node_name}-reader", DOSSIERS.on(node_name), tmp_path)
+    # A password for the shell that is not this city's: its own, under its code, comes first.
+    guessed = tmp_path / "guessed"
+    guessed.write_text("guessed", "ascii")
+    secret = {f"KAFKA_PASSWORD_FILE_{node_name}": reader.pop("PASSWORD_FILE")}
+    told = {f"KAFKA_{name}": value for name, value in reader.items()}
+    told["KAFKA_PASSWORD_FILE"] = str(guessed)
+
+    def ask(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        at = f"{node_name}={secured.servers('SASL_SSL')}"
+        return subprocess.run(
+            [*program, "--city", at, "--state", str(tmp_path / "kept"), "--until-end"],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+
+    for wrong, said in (
+        ({"KAFKA_SECURITY": "TLS"}, "KAFKA_SECURITY is none of PLAINTEXT, SSL, SASL_"),
+        ({"KAFKA_USERNAME": ""}, f"KAFKA_USERNAME is missing for city {node_name}"),
+    ):
+        done = ask(told | secret | wrong)
+        assert done.returncode == 1 and said in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr and "at jiexu" not in done.stderr
+    done = ask(told | secret)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["totals"] == {"one": 90}

@@ -6,6 +6,7 @@ over TLS, and with TLS that demands a certificate, as the settings of services n
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism
 from confluent_kafka.admin import UserScramCredentialUpsertion as Upsertion
 from kafka.admin import (
@@ -27,8 +29,10 @@ from kafka.admin import (
 
 from node.kafka import EmbeddedKafka
 from node.process import free_ports
+from services.records.contract.topics import DOSSIERS
 from shared.access.acls import Rule
 from tests.support.certificates import Authority
+from tests.support.topics import make_topics
 
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "security.md"
 
@@ -108,6 +112,41 @@ class SecuredKafka(EmbeddedKafka):
             assert not made["failed"], made
         finally:
             admin.close()
+
+    def make_reader(self, name: str, topic: str, folder: Path) -> dict[str, str]:
+        """One who may read this topic, in groups of their name, over SASL_SSL: what they set, by
+        the ends of the variables' names."""
+        secret = folder / f"{name}.password"
+        secret.write_text(self.make_user(name) + "\n", "ascii")
+        rules = [("topic", topic, "literal"), ("group", name, "prefixed")]
+        self.allow(name, [Rule(*rule, ("Read",)) for rule in rules])  # type: ignore[arg-type]
+        return {
+            "SECURITY": "SASL_SSL",
+            "USERNAME": name,
+            "PASSWORD_FILE": str(secret),
+            "CA": str(self.authority.ca),
+        }
+
+    def publish_hours(self, node: str, subject: str, minutes: int) -> None:
+        """Makes the node's topic of dossiers; in it one approval of so many minutes of hers."""
+        make_topics(self.bootstrap, node, [DOSSIERS], partitions=2)
+        data = {"moved": [{"cell": {"year": 2027}, "before": 0, "after": minutes}]}
+        headers = {
+            "ce_specversion": "1.0",
+            "ce_id": "00000000-0000-4000-8000-000000000001",
+            "ce_source": f"/nodes/{node}/records",
+            "ce_type": "records.entry-approved.v1",
+            "ce_subject": subject,
+            "ce_time": "2027-03-01T02:00:00Z",
+            "ce_sequence": "1",
+            "ce_custodyepoch": "1",
+            "content-type": "application/json",
+        }
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        producer.produce(
+            DOSSIERS.on(node), json.dumps(data), subject, headers=list(headers.items())
+        )
+        assert producer.flush(20) == 0
 
 
 def documented_sql(**values: str) -> str:

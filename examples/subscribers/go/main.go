@@ -33,9 +33,12 @@ func (c *city) topic() string { return c.code + "." + topicName }
 
 // open finds where to go on, and the end that stands now.
 func (c *city) open(sums *sums, replay bool) error {
-	// A city that asks for TLS or a password: kgo.DialTLSConfig and kgo.SASL join these, twice.
-	seeds := kgo.SeedBrokers(strings.Split(c.bootstrap, ",")...)
-	asking, err := kgo.NewClient(seeds)
+	options, err := access(c.code)
+	if err != nil {
+		return err
+	}
+	options = append(options, kgo.SeedBrokers(strings.Split(c.bootstrap, ",")...))
+	asking, err := kgo.NewClient(options...)
 	if err != nil {
 		return err
 	}
@@ -60,8 +63,8 @@ func (c *city) open(sums *sums, replay bool) error {
 		}
 		from[part] = kgo.NewOffset().At(c.next[part])
 	}
-	c.client, err = kgo.NewClient(seeds,
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.topic(): from}))
+	c.client, err = kgo.NewClient(append(options,
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.topic(): from}))...)
 	return err
 }
 

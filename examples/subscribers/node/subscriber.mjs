@@ -5,6 +5,9 @@
 //
 // The events are opened by the CloudEvents SDK. Sums, sequences and offsets stand in one file,
 // which is replaced as a whole: whenever this is killed, it goes on as if it had not been.
+//
+// How brokers let us in stands in the environment: KAFKA_SECURITY, KAFKA_USERNAME,
+// KAFKA_PASSWORD_FILE, KAFKA_CA; what is one city's alone with its code, KAFKA_CA_510100.
 import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -13,6 +16,7 @@ import { Kafka } from 'cloudevents'
 
 const TOPIC = 'records.dossiers.v1'
 const ADOPTED = 'records.dossier-adopted.v1'
+const SECURITY = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL']
 // The file is written whole: after this many events, and when all that came is counted.
 const EVENTS_A_WRITE = 500
 // How long a broker waits for news before it answers; and so how long it takes us to stop.
@@ -81,14 +85,40 @@ class Sums {
   }
 }
 
+// How this city's brokers are spoken to; in plain, unless the environment says otherwise.
+function access (code) {
+  const told = (name, otherwise) => {
+    const value = process.env[`${name}_${code}`] || process.env[name] || otherwise
+    if (value === undefined) throw new Error(`${name} is missing for city ${code}`)
+    return value
+  }
+  const security = told('KAFKA_SECURITY', 'PLAINTEXT')
+  if (!SECURITY.includes(security)) throw new Error(`KAFKA_SECURITY is none of ${SECURITY.join(', ')}`)
+  const options = {}
+  if (security.endsWith('SSL')) {
+    const ca = told('KAFKA_CA', '')
+    options.tls = ca ? { ca: readFileSync(ca) } : {} // without: the system's
+  }
+  if (security.startsWith('SASL_')) {
+    options.sasl = {
+      mechanism: 'SCRAM-SHA-512',
+      username: told('KAFKA_USERNAME'),
+      password: readFileSync(told('KAFKA_PASSWORD_FILE'), 'utf8').trim()
+    }
+  }
+  return options
+}
+
 // Reads one city: to the end that stood when we began, or for ever.
 async function read (sums, { code, bootstrap }, { untilEnd, replay }) {
   const topic = `${code}.${TOPIC}`
-  // A group of our own, in which no offsets are kept: they stand with the sums. A city that asks
-  // for TLS or a password: `tls` and `sasl` join these.
+  const entry = access(code)
+  // A group of our own, in which no offsets are kept: they stand with the sums. A principal is let
+  // into groups that begin with its name.
   const consumer = new Consumer({
+    ...entry,
     clientId: 'jiexu-subscriber',
-    groupId: `jiexu-subscriber-${randomUUID()}`,
+    groupId: `${entry.sasl?.username ?? 'jiexu-subscriber'}-${randomUUID()}`,
     bootstrapBrokers: bootstrap.split(','),
     deserializers: stringDeserializers,
     autocommit: false,

@@ -5,21 +5,27 @@
 
 Sums, sequences and offsets stand in one SQLite file and change in one transaction: whenever this
 is killed, it goes on as if it had not been.
+
+How brokers let us in stands in the environment: KAFKA_SECURITY, KAFKA_USERNAME,
+KAFKA_PASSWORD_FILE, KAFKA_CA; what is one city's alone with its code, KAFKA_CA_510100.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 TOPIC = "records.dossiers.v1"
 ADOPTED = "records.dossier-adopted.v1"
+SECURITY = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 BATCH, POLL_SECONDS, ANSWER_SECONDS = 500, 0.5, 10.0
 
 TABLES = """
@@ -34,6 +40,10 @@ CREATE TABLE IF NOT EXISTS subject (
 
 class Unreadable(Exception):
     """An event that is not what the contract says. To skip it would be a silent loss."""
+
+
+class Misconfigured(Exception):
+    """A variable of the environment that is missing or wrong."""
 
 
 class Sums:
@@ -116,16 +126,40 @@ class Sums:
         return self._database.execute(query, values).fetchone()
 
 
+def access(code: str) -> dict[str, str]:
+    """How this city's brokers are spoken to; in plain, unless the environment says otherwise."""
+
+    def told(name: str, default: str | None = None) -> str:
+        value = os.environ.get(f"{name}_{code}") or os.environ.get(name) or default
+        if value is None:
+            raise Misconfigured(f"{name} is missing for city {code}")
+        return value
+
+    security = told("KAFKA_SECURITY", "PLAINTEXT")
+    if security not in SECURITY:
+        raise Misconfigured(f"KAFKA_SECURITY is none of {', '.join(SECURITY)}")
+    options = {"security.protocol": security}
+    if security.endswith("SSL") and (ca := told("KAFKA_CA", "")):  # without: the system's
+        options["ssl.ca.location"] = ca
+    if security.startswith("SASL_"):
+        options["sasl.mechanism"] = "SCRAM-SHA-512"
+        # A principal is let into groups of its own name.
+        options["sasl.username"] = options["group.id"] = told("KAFKA_USERNAME")
+        options["sasl.password"] = Path(told("KAFKA_PASSWORD_FILE")).read_text("utf-8").strip()
+    return options
+
+
 class City:
     """The dossiers of one city, from where we stopped."""
 
     def __init__(self, code: str, bootstrap: str, sums: Sums, *, replay: bool) -> None:
         topic = f"{code}.{TOPIC}"
-        # A city that asks for TLS or a password: its settings join these.
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
-                "group.id": "not used: offsets stand with the sums",
+                # Nothing is kept in a group: offsets stand with the sums.
+                "group.id": "jiexu-subscriber",
+                **access(code),
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
             }
@@ -197,7 +231,7 @@ def _city(text: str) -> tuple[str, str]:
 if __name__ == "__main__":
     try:
         main()
-    except (KafkaException, Unreadable, sqlite3.Error) as fault:
+    except (KafkaException, Unreadable, Misconfigured, OSError, sqlite3.Error) as fault:
         sys.exit(f"subscriber: {fault}")
     except KeyboardInterrupt:
         sys.exit(130)

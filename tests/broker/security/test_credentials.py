@@ -10,7 +10,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,15 +46,6 @@ from tests.support.topics import everything, make_topics
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 
 SERVICES = ("registry", "rewards")
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
-    folder = tmp_path_factory.mktemp("secured")
-    made = SecuredKafka(folder / "kafka", Authority(folder))
-    made.start()
-    yield made
-    made.stop()
 
 
 # -- the three clients --------------------------------------------------------------------------

@@ -32,10 +32,10 @@ final class Subscriber {
     private final KafkaConsumer<String, String> consumer;
     private final Map<TopicPartition, Long> ends;
 
-    City(String code, String bootstrap, Sums sums, boolean replay) {
+    City(String code, String bootstrap, Sums sums, boolean replay) throws IOException {
       topic = code + "." + TOPIC;
-      // A city that asks for TLS or a password: its settings join these.
-      consumer = new KafkaConsumer<>(Map.of(
+      Map<String, Object> settings = Access.of(code);
+      settings.putAll(Map.of(
           ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrap,
           ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, StringDeserializer.class,
           ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, StringDeserializer.class,
@@ -43,6 +43,7 @@ final class Subscriber {
           ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false",
           ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, "false",
           ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, ANSWER_MILLISECONDS));
+      consumer = new KafkaConsumer<>(settings);
       var parts = consumer.partitionsFor(topic).stream()
           .map(part -> new TopicPartition(topic, part.partition())).toList();
       if (parts.isEmpty()) {
