@@ -17,6 +17,8 @@ from shared.postgres import Connection
 # What the event table's CHECK takes, and the broker and the readers with it.
 MAX_EVENT_BYTES: Final = 262_144
 CHANGED: Final = "JX001"
+# Made once: ``json.dumps`` would make one for each text.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def key_of(thing: Target | StreamKey | str) -> str:
@@ -30,7 +32,7 @@ def key_of(thing: Target | StreamKey | str) -> str:
 
 def as_json(value: Mapping[str, Any]) -> str:
     """Compact JSON text. Raises ``TypeError``/``ValueError`` for what JSON does not know."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 class Lost(Conflict):
