@@ -39,15 +39,13 @@ class NotCanonical(Unreadable):
 
 def canonical(value: Any) -> bytes:
     """J(value), the bytes that are hashed and signed; raises ``NotCanonical``."""
-    _judge(value, 0)
-    text = _ENCODER.encode(value)
-    if not text.isascii() and _HIGH.search(text):
-        # Python sorts by code point, RFC 8785 by UTF-16 unit: they part only above U+D7FF.
-        try:
+    sorts_otherwise = _judge(value, 0)
+    try:
+        if sorts_otherwise:
             return rfc8785.dumps(value)
-        except (rfc8785.CanonicalizationError, UnicodeEncodeError):
-            raise NotCanonical("text holds a lone surrogate") from None
-    return text.encode("utf-8")
+        return _ENCODER.encode(value).encode("utf-8")
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+        raise NotCanonical("text holds a lone surrogate") from None
 
 
 def digest(value: Any) -> str:
@@ -134,10 +132,13 @@ def _parse(raw: bytes, decoder: json.JSONDecoder) -> Any:
         raise NotJson("bytes are not JSON") from None
 
 
-def _judge(value: Any, level: int) -> None:
+def _judge(value: Any, level: int) -> bool:
+    """Raises for what has no form. Whether names of members have to be sorted by UTF-16 unit:
+    Python sorts by code point, which is another order only above U+D7FF."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
-        return
+        return False
+    otherwise = False
     if kind is int:
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
             raise NotCanonical("a number is beyond 2^53-1")
@@ -147,16 +148,19 @@ def _judge(value: Any, level: int) -> None:
         for key, member in value.items():
             if type(key) is not str:
                 raise NotCanonical("a member name is no text")
-            if type(member) is not str:
-                _judge(member, level + 1)
+            if not key.isascii() and _HIGH.search(key):
+                otherwise = True
+            if type(member) is not str and _judge(member, level + 1):
+                otherwise = True
     elif kind is list or kind is tuple:
         if level >= 64:
             raise NotCanonical("a value nests deeper than 64")
         for item in value:
-            if type(item) is not str:
-                _judge(item, level + 1)
+            if type(item) is not str and _judge(item, level + 1):
+                otherwise = True
     else:
         raise NotCanonical("a value is no text, whole number, truth value, list or object")
+    return otherwise
 
 
 def _refuse_unstorable(value: Any) -> None:

@@ -57,9 +57,13 @@ def raw_public(key: Ed25519PublicKey | X25519PublicKey) -> bytes:
 
 def signed_bytes(domain: str, body: Any) -> bytes:
     """What is signed: the domain, a line feed, the canonical body."""
+    return _under(domain, canonical(body))
+
+
+def _under(domain: str, written: bytes) -> bytes:
     if domain not in USE_BY_DOMAIN:
         raise ValueError(f"{domain} is no domain of ours")
-    return domain.encode("ascii") + b"\n" + canonical(body)
+    return domain.encode("ascii") + b"\n" + written
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,12 @@ class Signer:
     def sign(self, domain: str, body: Any) -> dict[str, Any]:
         """``signed[X]``: ``{"body": …, "kid": …, "sig": 128 hex digits}``."""
         return {"body": body, "kid": self.kid, "sig": self.signature(domain, body)}
+
+    def sign_canonical(self, domain: str, body: Any) -> bytes:
+        """The canonical bytes of ``signed[X]``; the body, nearly all of it, is written once."""
+        written = canonical(body)
+        sig = self.key.sign(_under(domain, written)).hex()
+        return b'{"body":%b,"kid":%b,"sig":"%b"}' % (written, canonical(self.kid), sig.encode())
 
     def signature(self, domain: str, body: Any) -> str:
         return self.key.sign(signed_bytes(domain, body)).hex()

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from services.records.domain.dossiers.commands import BatchRow, ServiceFacts, Source, TrainingFacts
 from services.records.domain.dossiers.state import Claim
@@ -17,6 +18,10 @@ from services.records.domain.rejections import FieldIsWrong, SameFactExists
 from services.records.domain.text import normal_name
 from shared.canonical import digest
 from shared.clock import wire
+
+# A key is asked for when a command is reached for, read for and decided: those of two pages of an
+# import are remembered in between.
+KEYS_REMEMBERED: Final = 1_024
 
 
 def service_key(organisation_id: str, subject_id: str, facts: ServiceFacts) -> str:
@@ -26,19 +31,28 @@ def service_key(organisation_id: str, subject_id: str, facts: ServiceFacts) -> s
         if facts.started_at is not None
         else f"{_iso(facts.occurred_on)}#{facts.distinct}"
     )
-    name = normal_name(facts.activity_name)
-    return digest(["service", organisation_id, subject_id, name, when])
+    return _key("service", organisation_id, subject_id, facts.activity_name, when)
 
 
 def training_key(organisation_id: str, subject_id: str, facts: TrainingFacts) -> str:
     """Likewise by its name."""
     when = f"{_iso(facts.occurred_on)}#{facts.distinct}"
-    return digest(["training", organisation_id, subject_id, normal_name(facts.name), when])
+    return _key("training", organisation_id, subject_id, facts.name, when)
 
 
 def source_key(organisation_id: str, source: Source) -> str:
     """One fact of another system, per recorder organisation and whoever it is about."""
-    return digest(["source", organisation_id, source.system, source.id])
+    return _source_key(organisation_id, source.system, source.id)
+
+
+@lru_cache(maxsize=KEYS_REMEMBERED)
+def _key(kind: str, organisation_id: str, subject_id: str, name: str, when: str) -> str:
+    return digest([kind, organisation_id, subject_id, normal_name(name), when])
+
+
+@lru_cache(maxsize=KEYS_REMEMBERED)
+def _source_key(organisation_id: str, system: str, id: str) -> str:
+    return digest(["source", organisation_id, system, id])
 
 
 def content_digest(body: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from services.records.domain.staging.state import Adopted, Staged
 from services.records.edge import wire
 from services.records.edge.needs import need_of
 from services.records.edge.rows import dossier_json
-from services.records.edge.saving import Saver, text_of
+from services.records.edge.saving import Saver
 from services.records.edge.stagings import STAGING
 from services.records.edge.window import Need
 from shared.canonical import canonical, load
@@ -196,8 +196,8 @@ class DossierPart:
 
     def _sign(self, versions: Sequence[Any]) -> Iterator[tuple[str, str]]:
         for version in versions:
-            signed = self._entry_signer.sign("jiexu-entry-v1", dict(version.body))
-            yield version.digest, text_of(signed)
+            signed = self._entry_signer.sign_canonical("jiexu-entry-v1", dict(version.body))
+            yield version.digest, signed.decode("utf-8")
 
     async def save(self, connection: Connection, decided: Sequence[Decided]) -> None:
         await Saver(self._signed).save(connection, decided)

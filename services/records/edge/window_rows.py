@@ -240,12 +240,13 @@ async def read_claims(connection: Connection, views: list[View]) -> dict[str, di
         )
         for row in await connection.fetch(_CLAIMS, sorted(keys), sorted(ids))
     }
+    of_entry: dict[str, list[Claim]] = defaultdict(list)
+    for claim in claims.values():
+        of_entry[claim.entry_id].append(claim)
     for view in views:
-        found[view.subject_id] = {
-            key: claim
-            for key, claim in claims.items()
-            if key in view.need.claims or claim.entry_id in view.need.claims_of
-        }
+        named = [claims[key] for key in view.need.claims if key in claims]
+        named += [claim for each in view.need.claims_of for claim in of_entry.get(each, ())]
+        found[view.subject_id] = {claim.key: claim for claim in named}
     return found
 
 

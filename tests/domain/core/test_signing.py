@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from shared import signing
+from shared.canonical import canonical
 from shared.signing import KeyFileIsWrong, Signer, signature_holds
 
 KEYS = json.loads((Path(__file__).parents[2] / "data/protocol/keys.json").read_text("utf-8"))
@@ -78,6 +79,16 @@ def test_what_is_signed_is_domain_line_feed_and_canonical_body() -> None:
     assert signing.signed_bytes("jiexu-head-v1", {"b": 1, "a": 2}) == (
         b'jiexu-head-v1\n{"a":2,"b":1}'
     )
+
+
+@pytest.mark.parametrize("body", [BODY, {"姓": '"，\\n', "z": [None, True, 7], "a": {}}])
+def test_signed_at_once_are_the_canonical_bytes_of_what_is_signed(body: dict[str, Any]) -> None:
+    signer = Signer.of("amber", KEY)
+    assert signer.sign_canonical("jiexu-entry-v1", body) == canonical(
+        signer.sign("jiexu-entry-v1", body)
+    )
+    with pytest.raises(ValueError, match="no domain of ours"):
+        signer.sign_canonical("jiexu-other-v1", body)
 
 
 def test_keys_are_written_for_their_owner_alone_and_read_back(tmp_path: Path) -> None:

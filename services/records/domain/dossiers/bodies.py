@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
 from services.records.domain.entries import Version, read_body
 from services.records.domain.knowledge import Organisation
 from services.records.domain.rejections import FieldIsWrong
-from shared.canonical import canonical, digest
+from shared.canonical import canonical
 from shared.clock import wire
 
 MAX_BODY_BYTES: Final = 8_192
@@ -89,8 +90,10 @@ def next_version(
 
 def version_of(body: Mapping[str, Any]) -> Version | FieldIsWrong:
     """The version that is signed, or why it cannot be one: it must fit any city's limits."""
-    if len(canonical(body["detail"])) > MAX_DETAIL_BYTES:
+    written = canonical(body)
+    # The detail is a part of the body: only in a longer one can it be too long.
+    if len(written) > MAX_DETAIL_BYTES and len(canonical(body["detail"])) > MAX_DETAIL_BYTES:
         return FieldIsWrong("detail", "longer_than_6144_bytes")
-    if len(canonical(body)) > MAX_BODY_BYTES:
+    if len(written) > MAX_BODY_BYTES:
         return FieldIsWrong("entry", "longer_than_8192_bytes")
-    return read_body(body, digest(body))
+    return read_body(body, sha256(written).hexdigest())

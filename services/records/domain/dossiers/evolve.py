@@ -20,7 +20,7 @@ from services.records.domain.dossiers.state import (
     Totals,
     Window,
 )
-from services.records.domain.entries import Card, card_of
+from services.records.domain.entries import Card, Version, card_of
 from services.records.domain.heads import plus, state_line, uncredited
 from services.records.domain.overlap import interval
 from shared.messages import Event
@@ -71,24 +71,23 @@ def channel_of(transfer_id: str, sender: str, incarnation: int) -> str:
     return f"{transfer_id}/{sender}/{incarnation}"
 
 
-def card_after(dossier: Dossier, event: e.EntryEvent) -> Card:
+def card_after(dossier: Dossier, version: Version) -> Card:
     """The entry with this version joined to those that the log holds."""
-    key = event.version.key
-    in_log = [each.version for each in dossier.window.known.get(key, ()) if each.place == "log"]
-    return card_of([*in_log, event.version])
+    known = dossier.window.known.get(version.key, ())
+    return card_of([*(each.version for each in known if each.place == "log"), version])
 
 
 def _joined(dossier: Dossier, event: e.EntryEvent) -> Dossier:
     row, window, version = dossier.row, dossier.window, event.version
     assert isinstance(row, Present)
-    card, before = card_after(dossier, event), window.cards.get(version.key)
-    log = row.log
-    totals = plus(plus(log.totals, uncredited(before), -1), uncredited(card))
+    card, before = card_after(dossier, version), window.cards.get(version.key)
+    totals = plus(plus(row.log.totals, uncredited(before), -1), uncredited(card))
     earned = sum(each.after - each.before for each in event.moved if each.cell is not None)
     span = interval(card)
-    log = replace(
-        log.grown(version, span[1] - span[0] if span else 0),
-        totals=plus(totals, Totals(credited_minutes=earned)),
+    log = row.log.grown(
+        version,
+        span[1] - span[0] if span else 0,
+        plus(totals, Totals(credited_minutes=earned)),
     )
     held = tuple(
         each for each in window.held if (each.key, each.version) != (version.key, version.version)

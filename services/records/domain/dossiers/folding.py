@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from services.records.domain.dossiers import events as e
@@ -36,13 +36,21 @@ class Fold:
     """Events that follow from one command, each decided on what the one before left."""
 
     def __init__(self, dossier: Dossier, city: City) -> None:
-        self.dossier = dossier
         self.events: list[Event] = []
         self.city = city
+        self._dossier = dossier
+        self._folded = 0
+
+    @property
+    def dossier(self) -> Dossier:
+        """As the events so far leave it; the last one of a command is mostly asked no more."""
+        for event in self.events[self._folded :]:
+            self._dossier = evolve(self._dossier, event)
+        self._folded = len(self.events)
+        return self._dossier
 
     def put(self, event: Event) -> None:
         self.events.append(event)
-        self.dossier = evolve(self.dossier, event)
 
     def enter(
         self,
@@ -76,21 +84,22 @@ class Fold:
                 )
             )
             return None
-        event = shape(
-            subject_id=row.subject_id,
-            custody_epoch=row.epoch,
-            version=version,
-            stands=self._highest(version.key, "log") < version.version,
-            index=row.log.count,
-            signed=signed,
-            made_here=made_here,
-            claims=claims,
-            freed=freed,
-        )
         before = self.dossier.window.cards
-        after = {**before, version.key: card_after(self.dossier, event)}
-        moved = moves(before, after, version.key, self.city.node)
-        self.put(replace(event, moved=moved))
+        after = {**before, version.key: card_after(self.dossier, version)}
+        self.put(
+            shape(
+                subject_id=row.subject_id,
+                custody_epoch=row.epoch,
+                version=version,
+                stands=self._highest(version.key, "log") < version.version,
+                index=row.log.count,
+                signed=signed,
+                made_here=made_here,
+                claims=claims,
+                freed=freed,
+                moved=moves(before, after, version.key, self.city.node),
+            )
+        )
         return None
 
     def _highest(self, key: EntryKey, place: str | None = None) -> int:

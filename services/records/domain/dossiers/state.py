@@ -57,12 +57,16 @@ class Log:
     def roots(self) -> merkle.Frontier:
         return tuple(bytes.fromhex(each) for each in self.frontier)
 
-    def grown(self, version: Version, seconds: int) -> Log:
-        """With one leaf more, in O(log n); ``seconds``: how long its entry's interval is."""
+    def grown(self, version: Version, seconds: int, totals: Totals | None = None) -> Log:
+        """With one leaf more, in O(log n); ``seconds``: how long its entry's interval is.
+
+        ``totals``: those with it; None leaves them as they are.
+        """
         leaf = bytes.fromhex(version.digest)
         return replace(
             self,
             count=self.count + 1,
+            totals=totals or self.totals,
             frontier=tuple(each.hex() for each in merkle.append(self.count, self.roots, leaf)),
             kinds={**self.kinds, version.kind: self.kinds.get(version.kind, 0) + 1},
             longest_seconds=max(self.longest_seconds, seconds),
