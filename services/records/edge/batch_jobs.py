@@ -15,8 +15,9 @@ from shared.jobs import Job
 from shared.messages import Actor, Command
 from shared.postgres import Database
 
-# One group commit's worth four times over; a crash repeats at most so many rows.
-ROWS_PER_PAGE: Final = 500
+# Four times what a job commits together, so that the end of a page, which travels alone, is rare; a
+# crash repeats at most so many rows.
+ROWS_PER_PAGE: Final = 2_048
 
 _ACTOR: TypeAdapter[Actor] = TypeAdapter(Actor)
 
@@ -46,6 +47,7 @@ class BatchJobs:
                 **self._head(job, actor, row["row_no"]),
                 batch_id=job.data["batch_id"],
                 row_no=row["row_no"],
+                decision=job.data["decision"],
                 entry=self._entry(job, actor, row),
             )
             for row in rows

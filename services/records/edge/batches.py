@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from services.records.contract.topics import BATCHES
 from services.records.domain.batches import commands as c
 from services.records.domain.batches import events as e
-from services.records.domain.batches.decider import decide, evolve
+from services.records.domain.batches.decider import decide, decide_row, evolve
 from services.records.domain.dossiers.commands import DossierCommand
 from services.records.domain.dossiers.folding import City
 from services.records.edge.batch_tables import BATCH, ROWS, load, save
@@ -73,8 +73,11 @@ class BatchPart:
         self._dossiers = dossiers
 
     def reach(self, command: Any) -> Reach:
-        own = batch_target(command.batch_id)
         inner = _inner(command)
+        if isinstance(command, c.DecideRow):
+            # Not the batch: so rows of one batch are decided while others are being written.
+            return self._dossiers.reach(inner)
+        own = batch_target(command.batch_id)
         stream = StreamKey(BATCHES.name, command.batch_id)
         if inner is None:
             return Reach((own,), (stream,), _sheet_claim(command))
@@ -94,11 +97,13 @@ class BatchPart:
         return await load(connection, commands, rows)
 
     def decide(self, states: tuple[Any, ...], command: Any) -> tuple[Event, ...] | Rejection:
+        if isinstance(command, c.DecideRow):
+            return decide_row(states[0], command, self._city)
         dossier = states[1] if len(states) > 1 else None
         return decide(states[0], command, self._city, dossier)
 
     def belongs(self, event: Any) -> tuple[Target, ...]:
-        return (batch_target(event.batch_id),)
+        return () if isinstance(event, e.RowRefused) else (batch_target(event.batch_id),)
 
     def evolve(self, state: Any, event: Any) -> Any:
         return evolve(state, event)

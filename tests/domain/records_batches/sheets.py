@@ -114,7 +114,7 @@ class SheetStory:
     def decide_row(self, row_no: int, actor: Actor = APPROVER) -> c.DecideRow:
         done = self.batch.rows[row_no]
         entry = self.story.approve((self.story.city.node, done.entry_id), actor)
-        return c.DecideRow(**self.head(actor), row_no=row_no, entry=entry)
+        return c.DecideRow(**self.head(actor), row_no=row_no, decision="approve", entry=entry)
 
     def same_sheet(self, opened_by: str, open_: bool) -> SheetStory:
         """The same file once more, under another batch id."""

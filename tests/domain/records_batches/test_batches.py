@@ -282,6 +282,9 @@ def test_what_a_decision_does_not_reach_stays_and_is_listed():  # R19, S9
     sheet.does(sheet.approve(actor=herself))
     (refused,) = sheet.does(sheet.decide_row(1, actor=herself))
     assert (refused.decision, refused.reason) == ("approve", "OwnEntry")
+    # As its job was told, whatever was decided on the batch meanwhile.
+    late = replace(sheet.decide_row(1, actor=herself), decision="reject")
+    assert sheet.does(late)[0].decision == "reject"
     assert sheet.story.credited == 0
 
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from services.records.domain.batches.commands import DecideRow
 from services.records.edge import batches_examples
 from services.records.edge.batch_jobs import BatchJobs
 from services.records.edge.batches import BatchPart
@@ -33,6 +34,7 @@ from shared.clock import FixedClock
 from shared.internal_http import InternalClient
 from shared.jobs import Job
 from shared.ledger import Accepted, Ledger, Target
+from shared.ledger.entries import Entry
 from shared.messages import Command, Grant, Rejection
 from shared.postgres import Database, migrate
 from shared.requests import new_app
@@ -475,6 +477,28 @@ async def test_rows_that_the_decision_does_not_reach_are_listed(imports: Imports
     assert [(one["row_no"], one["refused_reason"]) for one in refused] == [(1, "OwnEntry")]
     assert shown["refused"] == 1
     assert await imports.credited(w.LI_HUA) == 0
+
+
+def test_rows_of_one_batch_are_decided_side_by_side():
+    """While one commit of them is written another is decided: no key is theirs together."""
+    part = DossierPart(w.AMBER, Signer.of("amber", ENTRY_KEY), Signer.of("amber", HEAD_KEY))
+    domain = RecordsDomain(part, StagingPart(), BatchPart(w.AMBER, part))
+    one, other = (
+        Entry.of(
+            domain,
+            DecideRow(
+                **w.Story(subject).common(w.APPROVER),
+                batch_id=32 * "b",
+                row_no=row_no,
+                decision="approve",
+                entry=w.Story(subject).approve(("amber", f"amber-{row_no}")),
+            ),
+            None,
+            None,
+        )
+        for row_no, subject in enumerate((w.LI_HUA, w.WANG))
+    )
+    assert one.keys.isdisjoint(other.keys)
 
 
 async def test_a_batch_is_for_its_organisation_alone(imports: Imports):

@@ -75,9 +75,13 @@ class RevokeBatch(BatchCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideRow(BatchCommand):
-    """A job carries a decision out, one row at a time, as the person who decided."""
+    """A job carries a decision out, one row at a time, as the person who decided.
+
+    It reads and changes the row's dossier alone; how the batch was decided, the job knows.
+    """
 
     row_no: int
+    decision: Decision
     entry: ApproveEntry | RejectEntry | RevokeEntry
 
 

@@ -71,7 +71,7 @@ def decide(
             return _revoke(batch, batch.row.sheet, command)
         case c.DecideRow():
             assert dossier is not None
-            return _decide_row(batch, command, city, dossier)
+            return decide_row(dossier, command, city)
         case c.AdvanceBatch(after=None):
             return ()
         case c.AdvanceBatch(after=int(after)):
@@ -294,18 +294,16 @@ def _revoke(batch: Batch, sheet: Sheet, command: c.RevokeBatch) -> Ruling:
             return r.BatchIsNotApproved(row.status)
 
 
-def _decide_row(batch: Batch, command: c.DecideRow, city: City, dossier: Dossier) -> Ruling:
+def decide_row(dossier: Dossier, command: c.DecideRow, city: City) -> Ruling:
+    """What the decision on its batch makes of one row; it needs the row's dossier alone."""
     ruling = decide_dossier(dossier, command.entry, city)
     if not isinstance(ruling, Rejection) or ruling.waits:
         return ruling
-    decision: c.Decision = "approve"
-    if isinstance(batch.row, Rejected | Revoked):
-        decision = "reject" if isinstance(batch.row, Rejected) else "revoke"
     return (
         e.RowRefused(
-            batch_id=batch.batch_id,
+            batch_id=command.batch_id,
             row_no=command.row_no,
-            decision=decision,
+            decision=command.decision,
             reason=type(ruling).__name__,
         ),
     )

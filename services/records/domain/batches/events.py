@@ -73,7 +73,10 @@ class BatchRevoked(BatchEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowRefused(BatchEvent):
-    """Own: a decision on the batch did not reach this row; it stays as it is and is listed."""
+    """Own: a decision on the batch did not reach this row; it stays as it is and is listed.
+
+    It changes no state, the batch's neither.
+    """
 
     row_no: int
     decision: Decision
