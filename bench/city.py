@@ -53,7 +53,6 @@ class Run:
     internal_port: int | None = None
     # ``python -m`` this, where the service is put together otherwise than it is shipped.
     module: str | None = None
-    arguments: tuple[str, ...] = ()
     settings: Mapping[str, str] | None = None
 
 
@@ -128,7 +127,7 @@ class City:
         }
         module = run.module or f"services.{run.service}"
         return self.child(
-            module, *run.arguments, run.role, settings=settings, log=f"{run.service}-{run.role}"
+            module, run.role, settings=settings, log=f"{run.service}-{run.role}"
         )
 
     def child(self, module: str, *arguments: str, settings: Mapping[str, str], log: str) -> Child:

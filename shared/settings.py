@@ -6,7 +6,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -141,6 +141,8 @@ class ServiceSettings(AccessSettings):
     """Copies of each topic that provisioning makes: 3 in production, 1 on a single broker."""
     kafka_session_timeout_seconds: Annotated[int, Field(ge=6, le=300)] = 10
     """After so long a reader that died gives its partitions to the others."""
+    read_by: Literal["faust", "loop"] = "faust"
+    """How topics other than policies are read: faust; or loop, in larger batches, for a replay."""
     strong_acr: Listed = ("strong",)
     """The acr values of a token that count as a strong login, parted by commas."""
     body_organisation_id: str | None = None

@@ -110,9 +110,8 @@ def _run(
     city: City, adapter: str, approvals: Iterator[tuple[str, str]], seconds: float
 ) -> list[float]:
     """Milliseconds from due to visible of every request after the warming up."""
-    with city.running(
-        "records", Run("rewards", "serve", module="bench.adapter", arguments=(adapter,))
-    ):
+    settings = city.settings("rewards") | {"JIEXU_READ_BY": adapter}
+    with city.running("records", Run("rewards", settings=settings)):
         city.wait(lambda: city.value(BEHIND) == 0, "rewards has read what was recorded", 300)
         chosen = list(islice(approvals, round(RATE * (WARM_SECONDS + seconds))))
         return asyncio.run(_Loop(city, chosen).run())[round(RATE * WARM_SECONDS) :]

@@ -196,10 +196,8 @@ class Stage:
         return Run(
             "rewards",
             "agents",
-            module="bench.adapter",
-            arguments=(adapter,),
             internal_port=port or None,
-            settings=self._settings(database),
+            settings=self._settings(database) | {"JIEXU_READ_BY": adapter},
         )
 
     def _settings(self, database: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 import asyncpg
@@ -105,7 +106,11 @@ class Process:
 
     def _listen(self) -> None:
         parts, service, settings = self.parts, self.service, self.service.settings
-        self._sources = service.sources(parts)
+        # What is read first is read in bulk, always.
+        self._sources = tuple(
+            source if source.first else replace(source, adapter=settings.read_by)
+            for source in service.sources(parts)
+        )
         if self.role in ("serve", "api"):
             api = service.api(parts)
             _refuse_open_routes(api)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -66,6 +67,27 @@ async def commit_offset(world: World, reader_topic: str, offset: int) -> None:
         return all(one.error is None for one in done.topic_partitions)
 
     await eventually(empty, "the group's offsets are set")
+
+
+@pytest.mark.parametrize("adapter", ["loop"], indirect=True)
+@pytest.mark.parametrize(
+    ("bounds", "at_most"), [({"bulk_messages": 30}, 30), ({"bulk_bytes": 1}, 1)]
+)
+async def test_a_bulk_is_bounded_by_its_messages_and_by_its_bytes(
+    world: World, bounds: dict[str, int], at_most: int
+):
+    publish(world.bootstrap, world.node, [added(f"k{n % 10}", 1 + n // 10) for n in range(200)])
+    sizes: list[int] = []
+    async with world.reading(limits=replace(LIMITS, batch_messages=20, **bounds)) as reader:
+        handle = reader.core.handle
+
+        async def seen(batch: Sequence[Raw]) -> bool:
+            sizes.append(len(batch))
+            return await handle(batch)
+
+        reader.core.handle = seen  # type: ignore[method-assign]
+        await all_added(world.url, 200)
+    assert max(sizes) == at_most
 
 
 async def test_every_record_is_read_once_in_order_and_the_reader_stops_at_once(world: World):

@@ -29,7 +29,7 @@ from services.rewards.domain.standings.state import (
 
 def evolve(view: View, event: e.StandingEvent) -> View:
     """The view after an event; the window stands still, for no event of a standing moves it."""
-    return replace(view, standing=_fold(view.standing, event, view.window.node))
+    return View(standing=_fold(view.standing, event, view.window.node), window=view.window)
 
 
 def _fold(standing: Standing, event: e.StandingEvent, node: str) -> Standing:

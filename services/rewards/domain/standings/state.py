@@ -25,10 +25,16 @@ class Cell:
     field_code: str | None
     own: bool
 
-    def order(self) -> tuple[int, bool, tuple[str, ...]]:
+    def order(self) -> tuple[int, bool, str, str, str, str]:
         """A total order, so that equal sums are stored alike."""
-        texts = (self.category, self.evidence_class, self.source_system, self.field_code)
-        return self.year, self.own, tuple(text or "" for text in texts)
+        return (
+            self.year,
+            self.own,
+            self.category or "",
+            self.evidence_class or "",
+            self.source_system or "",
+            self.field_code or "",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

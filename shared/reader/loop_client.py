@@ -1,0 +1,29 @@
+"""With which settings does the batch loop's client of librdkafka read?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.reader.core import Core
+
+
+def settings(core: Core, group: str) -> dict[str, Any]:
+    """For ``confluent_kafka.Consumer``; times in milliseconds."""
+    return {
+        **core.log_view.broker.confluent(),
+        "group.id": group,
+        "partition.assignment.strategy": "roundrobin",
+        "session.timeout.ms": int(core.limits.session_timeout_seconds * 1000),
+        "heartbeat.interval.ms": int(core.limits.heartbeat_seconds * 1000),
+        "max.poll.interval.ms": 300_000,
+        # Stored when a batch is committed, sent every second and when partitions are given up.
+        "enable.auto.offset.store": False,
+        "enable.auto.commit": True,
+        "auto.commit.interval.ms": 1000,
+        "auto.offset.reset": "earliest",
+        "allow.auto.create.topics": False,
+        # A topic that is provisioned after we started is found within this time.
+        "topic.metadata.refresh.interval.ms": int(core.limits.look_seconds * 1000),
+        "reconnect.backoff.max.ms": 1000,
+        "log_level": 2,
+    }
