@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from rich.markup import escape
 
-from node.commands import dossiers, keeping, looking, mending, nodes, sheets
+from node.commands import dossiers, keeping, keyring, looking, mending, nodes, sheets
 from node.terminal import Failure, err
 
 HELP = """接续 Jiexu:志愿服务记录随人转移 · volunteer records that follow the person.
@@ -36,14 +36,17 @@ def make_app() -> typer.Typer:
     )
     for name, command in commands:
         app.command(name)(command)
-    groups: tuple[tuple[str, str, str, Callable[..., Any]], ...] = (
-        ("directory", "节点名录 · the node directory", "sign", nodes.directory_sign),
-        ("events", "事件 · events", "tail", looking.events_tail),
+    groups: tuple[tuple[str, str, dict[str, Callable[..., Any]]], ...] = (
+        ("directory", "节点名录 · the node directory", {"sign": nodes.directory_sign}),
+        ("keys", "密钥的更替 · keys and their rotation", {
+            "list": keyring.keys_list, "add": keyring.keys_add, "use": keyring.keys_use}),
+        ("events", "事件 · events", {"tail": looking.events_tail}),
     )
-    for group_name, text, name, command in groups:
+    for group_name, text, members in groups:
         group = typer.Typer(no_args_is_help=True, help=text)
         group.callback()(_keep_names)
-        group.command(name)(command)
+        for name, command in members.items():
+            group.command(name)(command)
         app.add_typer(group, name=group_name)
     return app
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from node.keys import SEAL, USES, kid, public_bytes, read_private
 from node.layout import Node
 
 WARN_DAYS = 30
@@ -33,13 +37,29 @@ def expiries(node: Node, now: datetime) -> list[Expiry]:
     if not listed and (node.home / "entry.json").is_file():
         listed = [json.loads((node.home / "entry.json").read_text("utf-8"))]
     for entry in listed:
-        for key in entry["keys"]:
-            if key["revoked_at"] is None:
-                found.append(_expiry(f"{'+'.join(key['uses'])} key {key['kid']}",
-                                     key["not_after"], now))
-        for key in entry["seal_keys"]:
-            found.append(_expiry(f"seal key {key['kid']}", key["not_after"], now))
+        found += [_expiry(f"{use} key {key['kid']}", key["not_after"], now)
+                  for use, key in _current(node, entry)]
     return sorted(found, key=lambda item: item.days)
+
+
+def _current(node: Node, entry: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Of each use the key whose private half is in its place, else the one that ends last: those
+    before stay listed for ever, and the next does not help until it is taken into use."""
+    listed: dict[str, list[dict[str, Any]]] = {}
+    for key in (*entry["keys"], *entry["seal_keys"]):
+        if key.get("revoked_at") is None:
+            listed.setdefault("+".join(key.get("uses", [SEAL])), []).append(key)
+    here = set(_kids_here(node))
+    for use, several in listed.items():
+        last = max(several, key=lambda key: str(key["not_after"]))
+        yield use, next((key for key in several if key["kid"] in here), last)
+
+
+def _kids_here(node: Node) -> Iterator[str]:
+    for service, use in (*USES, ("registry", SEAL)):
+        # Keys may lie elsewhere, or not be ours to read.
+        with suppress(OSError, ValueError, TypeError):
+            yield kid(node.code, public_bytes(read_private(node.keys / service / f"{use}.key")))
 
 
 def soon(node: Node, now: datetime) -> list[Expiry]:

@@ -38,6 +38,7 @@ SEALING = {"registry": ("seal",)}
 SYMMETRIC = {"registry": ("vault", "pepper"), "transfer": ("wrap",)}
 PEER_CERTIFICATE = "JIEXU_PEER_CERTIFICATE"
 # What the directory says each key is for.
+SEAL = "seal"
 USES = (("transfer", "message"), ("transfer", "custody"), ("records", "entry"), ("records", "head"))
 
 
@@ -115,26 +116,32 @@ def certificates_shown(node: Node) -> list[str]:
     return [hashlib.sha256(shown.public_bytes(serialization.Encoding.DER)).hexdigest()]
 
 
+def listed(city: str, use: str, public: bytes, validity: Validity) -> dict[str, Any]:
+    """An item of the directory's ``keys``; for the use seal, of ``seal_keys``."""
+    item = {"kid": kid(city, public), "alg": "X25519" if use == SEAL else "Ed25519",
+            "public": public.hex(), "not_before": validity.not_before,
+            "not_after": validity.not_after}
+    if use == SEAL:
+        return item
+    return item | {"uses": [use], "revoked_at": None, "compromised_since": None}
+
+
 def directory_entry(node: Node, url: str, at: datetime, *, operator: str, contact: str,
                     regions: Sequence[str]) -> dict[str, Any]:
     """What this node asks to be listed as: one item of ``nodes`` (protocol.md 3.4)."""
     validity = Validity(moment(at - timedelta(seconds=CLOCK_TOLERANCE_SECONDS)),
                         moment(at + timedelta(days=VALID_DAYS)))
-    listed = []
-    for service, use in USES:
-        public = public_bytes(read_private(node.keys / service / f"{use}.key"))
-        listed.append({
-            "kid": kid(node.code, public), "alg": "Ed25519", "public": public.hex(),
-            "uses": [use], "not_before": validity.not_before, "not_after": validity.not_after,
-            "revoked_at": None, "compromised_since": None})
-    seal = public_bytes(read_private(node.keys / "registry" / "seal.key"))
+
+    def of(service: str, use: str) -> dict[str, Any]:
+        key = read_private(node.keys / service / f"{use}.key")
+        return listed(node.code, use, public_bytes(key), validity)
+
     return {
         "city": node.code, "name_zh": node.name_zh, "name_en": node.name_en,
         "operator": {"name": operator, "contact": contact}, "base_url": url, "status": "active",
         "successor": None, "protocols": ["jiexu/1.0"], "suites": ["intl-1"],
-        "regions": list(regions), "keys": listed,
-        "seal_keys": [{"kid": kid(node.code, seal), "alg": "X25519", "public": seal.hex(),
-                       "not_before": validity.not_before, "not_after": validity.not_after}],
+        "regions": list(regions), "keys": [of(*place) for place in USES],
+        "seal_keys": [of("registry", SEAL)],
         "tls_client_sha256": certificates_shown(node),
     }
 
