@@ -7,7 +7,7 @@ reason and its cell, never by its content.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -32,6 +32,8 @@ from shared.problems import not_found, of_rejection
 from shared.requests import CommandContext, Page, command, page, page_of, submit
 
 ROWS_PER_PAGE: Final = 500
+# What one commit of the ledger takes.
+ROWS_RESOLVED_AT_ONCE: Final = 128
 
 BatchId = Annotated[
     str, Path(pattern="^[0-9a-f]{32}$", examples=["0f8fad5bd9cb469fa165708677289501"])
@@ -171,11 +173,17 @@ def _rows(made: APIRouter, ledger: LedgerApi, queries: BatchQueries, persons: Pe
         read = [read_row(raw, sheet.seat_region) for raw in body.rows]
         unnumbered = [index for index, row in enumerate(read) if row is None]
         numbered = [row for row in read if row is not None]
-        subjects = await persons.resolve(numbered)
-        commands = [
-            _command(context, sheet, row, subjects.get(row.row_no), final) for row in numbered
-        ]
-        outcomes = await _decided(ledger, commands, dry_run)
+
+        async def commands_of(rows: Sequence[ReadRow]) -> list[c.ImportRow]:
+            subjects = await persons.resolve(rows)
+            return [_command(context, sheet, row, subjects.get(row.row_no), final) for row in rows]
+
+        if dry_run:
+            commands = await commands_of(numbered)
+            found = await ledger.rehearse(commands)
+            outcomes = [found[one.command_id] for one in commands]
+        else:
+            commands, outcomes = await _decided(ledger, numbered, commands_of)
         answers = [
             _answer(command_, outcome, context.language)
             for command_, outcome in zip(commands, outcomes, strict=True)
@@ -221,12 +229,26 @@ def _command(
 
 
 async def _decided(
-    ledger: LedgerApi, commands: Sequence[c.ImportRow], dry_run: bool
-) -> list[Outcome]:
-    if dry_run:
-        found = await ledger.rehearse(commands)
-        return [found[one.command_id] for one in commands]
-    return list(await asyncio.gather(*(ledger.submit(one) for one in commands)))
+    ledger: LedgerApi,
+    rows: Sequence[ReadRow],
+    commands_of: Callable[[Sequence[ReadRow]], Awaitable[list[c.ImportRow]]],
+) -> tuple[list[c.ImportRow], list[Outcome]]:
+    """In their order; while the ledger has some of them, registry is asked for the next.
+
+    Should it be away then, those before stay taken: the page is sent again, and told the same.
+    """
+    commands: list[c.ImportRow] = []
+    under_way: list[asyncio.Task[Outcome]] = []
+    try:
+        for first in range(0, len(rows), ROWS_RESOLVED_AT_ONCE):
+            made = await commands_of(rows[first : first + ROWS_RESOLVED_AT_ONCE])
+            commands += made
+            under_way += [asyncio.create_task(ledger.submit(one)) for one in made]
+    except Exception:
+        # Whoever sends the page again meets them done, not half way.
+        await asyncio.gather(*under_way, return_exceptions=True)
+        raise
+    return commands, await asyncio.gather(*under_way)
 
 
 def _answer(

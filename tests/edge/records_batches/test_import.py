@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from services.records.domain.batches.commands import DecideRow
-from services.records.edge import batches_examples
+from services.records.edge import batches_api, batches_examples
 from services.records.edge.batch_jobs import BatchJobs
 from services.records.edge.batches import BatchPart
 from services.records.edge.batches_api import router
@@ -360,6 +360,34 @@ async def test_registry_away_is_503_and_the_page_may_be_sent_again(imports: Impo
         assert answer.status_code == 503 and answer.headers["retry-after"]
         imports.registry.away = False
         assert (await sent(recorder, batch, row(1)))[0]["outcome"] == "imported"
+
+
+async def test_rows_before_registry_went_away_stay_and_are_told_again(
+    imports: Imports, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(batches_api, "ROWS_RESOLVED_AT_ONCE", 2)
+
+    def last_answer(_: Any) -> dict[str, str]:
+        imports.registry.away = True
+        return {"subject_id": w.LI_HUA}
+
+    page = [row(1), row(2), row(3)]
+    async with imports.client(RECORDER) as recorder:
+        batch = await opened(recorder, 3)
+        with monkeypatch.context() as tired:
+            tired.setattr(imports.registry, "_one", last_answer)
+            answer = await recorder.post(
+                f"/batches/{batch}/rows", json={"rows": page}, headers=key()
+            )
+        assert answer.status_code == 503 and answer.headers["retry-after"]
+        rows = await imports.rows("SELECT row_no FROM batch_row ORDER BY row_no")
+        assert [each["row_no"] for each in rows] == [1, 2]
+        imports.registry.away = False
+        again = await sent(recorder, batch, *page)
+    assert [(each["row_no"], each["outcome"]) for each in again] == [
+        (n, "imported") for n in (1, 2, 3)
+    ]
+    assert imports.registry.asked == [2, 2, 1]
 
 
 async def test_what_waits_is_asked_for_again_and_held_at_last(imports: Imports):  # S1
