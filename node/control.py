@@ -62,7 +62,8 @@ def start(node: Node, services: Sequence[str] = SERVICES) -> subprocess.Popen[by
 def wait_until_ready(node: Node, exit_code: Callable[[], int | None],
                      on_change: Callable[[dict[str, Any]], None] = lambda _: None,
                      timeout_seconds: float = UP_TIMEOUT_SECONDS) -> dict[str, Any]:
-    """Return the state when every process is ready. Raises ``NodeDidNotStart``.
+    """Return the state when every process is ready, or runs and only reads, for its database was
+    restored; ``problem`` says so then. Raises ``NodeDidNotStart``.
 
     ``exit_code``: of the supervisor's process, ``None`` while it runs.
     """
@@ -74,7 +75,7 @@ def wait_until_ready(node: Node, exit_code: Callable[[], int | None],
         if now != last:
             last = now
             on_change(now)
-        if now.get("ready"):
+        if now.get("ready") or (now.get("phase") == "running" and now["problem"]):
             return now
         if (code := exit_code()) is not None:
             log = node.logs / "supervisor.log"

@@ -21,6 +21,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 PROBE_TIMEOUT_SECONDS = 2.0
 # A service ends its requests and batches; beyond this it is killed, and loses nothing.
 STOP_TIMEOUT_SECONDS = 15.0
+# So begins the reason of a service that refuses to write over a restored database.
+RESTORED = "restored: "
 
 
 class Member(Protocol):
@@ -58,6 +60,11 @@ class ServiceProcess:
     def is_ready(self) -> bool:
         """Whether ``/health/ready`` of its internal port says yes."""
         return health(self._node.port(INTERNAL[self.name])) == 200
+
+    def only_reads(self) -> str | None:
+        """Why it will not write however long one waits: its database was restored; else None."""
+        reasons = why_not_ready(self._node.port(INTERNAL[self.name]))
+        return next((reason for reason in reasons if reason.startswith(RESTORED)), None)
 
     def stop(self) -> None:
         """SIGTERM, and wait."""

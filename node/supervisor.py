@@ -64,6 +64,16 @@ class Watch:
     due_at: float | None = None
     ready: bool = False
     last_exit: int | None = field(default=None)
+    # Why a service that runs takes no writes and will not by waiting.
+    only_reads: str | None = None
+
+    def probe(self) -> bool:
+        """Ask whether it is ready; True when the answer is another than before."""
+        before = (self.ready, self.only_reads)
+        self.ready = self.due_at is None and self.member.is_ready()
+        self.only_reads = (self.member.only_reads()
+                           if isinstance(self.member, ServiceProcess) and not self.ready else None)
+        return before != (self.ready, self.only_reads)
 
     def ended(self, now: float, exit_code: int | None) -> None:
         """Note that it ended, and when it is to start again."""
@@ -109,7 +119,8 @@ class Supervisor:
             try:
                 self._start_all()
                 self.phase = "running"
-                self._tell(f"node {self.node.code} runs")
+                self._tell(f"node {self.node.code} runs" + (
+                    f" and only reads: {said}" if (said := self._restored()) else ""))
                 self._watch()
             except Stopping:
                 pass
@@ -158,14 +169,14 @@ class Supervisor:
     def _wait(self, watch: Watch) -> None:
         def ready() -> bool:
             self._go_on()
-            return watch.member.is_ready()
+            watch.probe()
+            return watch.ready or watch.only_reads is not None
 
         if isinstance(watch.member, EmbeddedPostgres):
             watch.member.wait_until_ready(START_TIMEOUT_SECONDS, ready)
         else:
             assert watch.member.child is not None, "it was started"
             watch.member.child.wait_until(ready, watch.member.name, START_TIMEOUT_SECONDS)
-        watch.ready = True
         self._save()
 
     def _wait_for_end(self, what: str, child: Child) -> None:
@@ -220,10 +231,14 @@ class Supervisor:
     def _probe(self) -> bool:
         changed = False
         for watch in self.watches:
-            ready = watch.due_at is None and watch.member.is_ready()
-            changed |= ready != watch.ready
-            watch.ready = ready
+            changed |= watch.probe()
         return changed
+
+    def _restored(self) -> str | None:
+        """Which services only read, for their database was restored, and why; None: none does."""
+        found = [f"{watch.member.name} {watch.only_reads}" for watch in self.watches
+                 if watch.only_reads is not None]
+        return "; ".join(found) or None
 
     def _stop_all(self) -> None:
         asked = self.asked_to_stop
@@ -250,7 +265,8 @@ class Supervisor:
         """What ``jiexu status`` shows of us; no secret in it."""
         return {
             "pid": os.getpid(), "code": self.node.code, "phase": self.phase,
-            "problem": self.problem, "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "problem": self.problem or self._restored(),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "ready": self.phase == "running" and all(watch.ready for watch in self.watches),
             "processes": [{
                 "name": watch.member.name,

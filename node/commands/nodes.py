@@ -211,9 +211,16 @@ def _start(found: Node, services: Sequence[str], signals: _Signals, json: bool) 
                       f"node {found.code} did not start: {problem}") from None
     if json:
         print_json(state)
-        return
-    for name in services:
-        out().print(f"{name:9} {found.api_url(name)}/docs")
+    else:
+        for name in services:
+            out().print(f"{name:9} {found.api_url(name)}/docs")
+    if state["problem"]:
+        raise Failure(
+            Exit.NODE_STATE,
+            f"节点 {found.code} 已启动,但数据库是恢复的旧副本,只能读取({state['problem']});"
+            "参见 docs/operators.md 的 Backup and restore",
+            f"node {found.code} runs and only reads, for its database was restored "
+            f'({state["problem"]}); see "Backup and restore" in docs/operators.md')
 
 
 def _end(process: subprocess.Popen[bytes], signals: _Signals) -> None:

@@ -25,6 +25,7 @@ from shared.working_days import CalendarIsWrong
 S = TypeVar("S", bound=ServiceSettings)
 
 DATABASE_MEND: Final = "see whether PostgreSQL runs where JIEXU_DATABASE_URL says"
+RESTORED_MEND: Final = 'it only reads; see "Backup and restore" in docs/operators.md'
 BROKER_MEND: Final = "see whether Kafka runs where JIEXU_KAFKA_BOOTSTRAP says"
 
 
@@ -85,7 +86,9 @@ async def _database(service: Service) -> Finding:
         try:
             async with database.reading() as connection:
                 await check_cluster(connection)
-        except (Unavailable, Restored) as hindered:
+        except Restored as restored:
+            return Finding("database", f"{restored}: {RESTORED_MEND}")
+        except Unavailable as hindered:
             return Finding("database", str(hindered))
     return Finding("database")
 

@@ -15,8 +15,8 @@ from shared.ledger import Domain, Gate, Ledger
 from shared.messages import Unavailable
 from shared.postgres import DatabaseRefuses, migrate
 from shared.reader.ending import exit_at_once
-from shared.relay import open_when_compared
-from shared.roles.check import as_json, check
+from shared.relay import Restored, open_when_compared
+from shared.roles.check import RESTORED_MEND, as_json, check
 from shared.roles.parts import Parts, Service, gather
 from shared.roles.permissions import PRINTED, permissions
 from shared.roles.process import Process, Role
@@ -119,7 +119,9 @@ def _end(role: str, code: int, why: object) -> int:
 async def provision(service: Service) -> None:
     """Migrates the schema, makes the topics, then what the service itself provides; repeatable.
 
-    Raises ``NotProvisioned`` with the reason when database or broker stay away.
+    A database older than what was published gets its schema and topics, so that the roles can
+    start and be read, and nothing else; that is told, and is no failure. Raises
+    ``NotProvisioned`` with the reason when database or broker stay away.
     """
     settings = service.settings
     url = settings.dsn()
@@ -162,6 +164,8 @@ async def _provide(service: Service, parts: Parts, domain: Domain) -> None:
             bootstrap = service.settings.broker()
             await open_when_compared(gate, parts.database, bootstrap, parts.node, names)
             await service.provision(parts)
+        except Restored as restored:
+            _LOG.critical("writes.refused", reason=str(restored), mend=RESTORED_MEND)
         finally:
             await ledger.close()
 

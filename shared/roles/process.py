@@ -24,7 +24,7 @@ from shared.reader.limits import Limits
 from shared.reader.running import Reader, first_sources_were_read
 from shared.relay import Relay, Restored, open_when_compared
 from shared.relay.own_topics import UNPROVISIONED
-from shared.roles.check import DATABASE_MEND
+from shared.roles.check import DATABASE_MEND, RESTORED_MEND
 from shared.roles.parts import Service, gather
 from shared.roles.servers import Listener, internal_app
 from shared.roles.topics import with_dead_letters
@@ -48,7 +48,6 @@ class Process:
         self.parts = gather(service, role)
         self.gate = Gate(STARTING)
         self.reader: Reader | None = None
-        self.restored: str | None = None
         self.listeners: list[Listener] = []
         self._writes_open = self.parts.metrics.gauge(
             "writes_open", "1 once this start has compared its topics with its database."
@@ -164,6 +163,11 @@ class Process:
             for task in tasks:
                 if task.done():
                     task.result()
+        except Restored as restored:
+            # The relay saw that the database behind us is another one now.
+            self._only_read(restored)
+            leave.set()
+            await until_stop
         finally:
             leave.set()
             opening.cancel()
@@ -197,9 +201,13 @@ class Process:
                         raise
                     await asyncio.sleep(1.0)
         except Restored as restored:
-            self.restored = str(restored)
-            _LOG.critical("writes.refused", reason=str(restored))
+            self._only_read(restored)
             return False
+
+    def _only_read(self, restored: Restored) -> None:
+        self.gate.close(str(restored))
+        self._writes_open.set(0)
+        _LOG.critical("writes.refused", reason=str(restored), mend=RESTORED_MEND)
 
     async def _read(self, stop: asyncio.Event) -> None:
         settings, parts = self.service.settings, self.parts

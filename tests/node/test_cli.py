@@ -19,11 +19,11 @@ from services.registry.domain import regions
 PROJECT = Path(__file__).parents[2]
 
 
-def jiexu(data: Path, *arguments: str, lang: str = "en_US.UTF-8",
+def jiexu(data: Path, *arguments: str, lang: str = "en_US.UTF-8", timeout: float = 60,
           **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "node.cli", *arguments], capture_output=True, text=True,
-        cwd=PROJECT, timeout=60, check=False,
+        cwd=PROJECT, timeout=timeout, check=False,
         env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "LANG": lang, "COLUMNS": "200",
              "JIEXU_DATA": str(data), **environment})
 

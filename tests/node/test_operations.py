@@ -135,15 +135,7 @@ async def _rows(url: str) -> dict[str, int]:
         await connection.close()
 
 
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-def test_a_backup_of_a_running_node_can_be_restored(running: Node, tmp_path: Path) -> None:
+def test_a_backup_has_what_was_committed_and_read_and_no_key(running: Node, tmp_path: Path) -> None:
     data, place = running.home.parent, tmp_path / "backup"
     done = jiexu(data, "backup", str(place), "--json")
     assert done.returncode == 0, done.stderr
@@ -167,21 +159,6 @@ def test_a_backup_of_a_running_node_can_be_restored(running: Node, tmp_path: Pat
     read = offsets["services"]["rewards"]["read"]
     assert sum(n for topic, n in read.items() if topic.startswith("registry.policies")) == policies
     assert any(name.startswith("500000.rewards.") for name in offsets["groups"])
-
-    server = server_of(running)
-    apart(_execute(server.url, "CREATE DATABASE restored TEMPLATE template0"))
-    try:
-        restored = subprocess.run(
-            [str(binaries() / "pg_restore"), "--exit-on-error", "--host=127.0.0.1",
-             f"--port={running.port(POSTGRES)}", "--username=postgres", "--dbname=restored",
-             str(place / "database.dump")],
-            env={"PGPASSWORD": server.password}, capture_output=True, text=True, check=False)
-        assert restored.returncode == 0, restored.stderr
-        kept, now = apart(_rows(server.url_of("restored"))), apart(_rows(server.url_of(DATABASE)))
-    finally:
-        apart(_execute(server.url, "DROP DATABASE restored WITH (FORCE)"))
-    assert kept == now
-    assert kept["registry.event"] > 0
 
 
 def test_a_backup_says_whether_it_is_whole(running: Node, tmp_path: Path) -> None:
@@ -213,3 +190,43 @@ def test_a_node_that_does_not_run_is_not_backed_up(tmp_path: Path) -> None:
     assert not (tmp_path / "backup").exists()
     absent: Any = jiexu(tmp_path, "backup", str(tmp_path / "backup"), "--check")
     assert (absent.returncode, "no complete backup" in absent.stderr) == (Exit.FOUND_WRONG, True)
+
+
+def test_a_node_whose_database_was_restored_starts_and_only_reads(
+        running: Node, tmp_path: Path) -> None:
+    """The page's own steps. The last test here: afterwards the node is another."""
+    data, place = running.home.parent, tmp_path / "backup"
+    assert jiexu(data, "backup", str(place)).returncode == 0
+    before = apart(_rows(server_of(running).url_of(DATABASE)))
+    assert jiexu(data, "down").returncode == 0
+
+    (running.home / "postgres").rename(tmp_path / "old")
+    assert jiexu(data, "up", "--infrastructure").returncode == 0
+    server = server_of(running)
+    restored = subprocess.run(
+        [str(binaries() / "pg_restore"), "--exit-on-error", "--host=127.0.0.1",
+         f"--port={running.port(POSTGRES)}", "--username=postgres", f"--dbname={DATABASE}",
+         str(place / "database.dump")],
+        env={"PGPASSWORD": server.password}, capture_output=True, text=True, check=False)
+    assert restored.returncode == 0, restored.stderr
+    assert apart(_rows(server.url_of(DATABASE))) == before
+    assert before["registry.event"] > 0
+    assert jiexu(data, "down").returncode == 0
+
+    try:
+        up = jiexu(data, "up", timeout=200)
+        assert up.returncode == Exit.NODE_STATE
+        assert "runs and only reads" in up.stderr and "another PostgreSQL cluster" in up.stderr
+        shown = jiexu(data, "status", "--json")
+        state = json.loads(shown.stdout)
+        assert (state["phase"], state["ready"]) == ("running", False)
+        assert all(f"{service} restored: " in state["problem"] for service in SERVICES)
+        doctor = jiexu(data, "doctor", "--json")
+        mend = {item["what"]: item["mend"] for item in json.loads(doctor.stdout)}
+        for service in SERVICES:
+            assert mend[f"{service} ready"].startswith("restored: ")
+            assert 'see "Backup and restore"' in mend[f"{service} database"]
+        with DIRECT.open(f"{running.api_url('registry')}/policies", timeout=10) as answer:
+            assert json.load(answer)["items"]
+    finally:
+        assert jiexu(data, "down").returncode == 0

@@ -251,11 +251,7 @@ async def test_a_database_older_than_what_was_published_is_only_read(
         await connection.close()
     processes.restart("counter")
 
-    async def says_restored() -> bool:
-        reasons = (await city.readiness("counter"))["reasons"]
-        return any(reason.startswith("restored: ") for reason in reasons)
-
-    await eventually(says_restored, "it says that its database was restored")
+    await eventually(lambda: _says_restored(city), "it says that its database was restored")
     async with city.client("counter") as counter:
         assert (await counter.get("/v1/counters/c")).status_code == 200
         refused = await counter.post(
@@ -263,6 +259,41 @@ async def test_a_database_older_than_what_was_published_is_only_read(
         )
         assert refused.status_code == 503
     processes.assert_alive()
+    # A release that is provisioned over it goes on to its roles, which say the same.
+    done = await asyncio.to_thread(run_role, "counter", "provision", city.environments["counter"])
+    assert done.returncode == 0, done.stderr
+    assert '"reason": "restored: topic counter.totals.v1' in done.stdout + done.stderr
+    assert "Backup and restore" in done.stdout + done.stderr
+
+
+async def test_a_standby_promoted_under_a_running_service_is_only_read(
+    city: City, processes: Processes, database: str
+) -> None:
+    city.provision()
+    start(processes, city, "counter", "serve")
+    await eventually(lambda: city.is_ready("counter"), "counter is ready")
+    connection = await asyncpg.connect(database)
+    try:
+        # As the database says it after a promotion; the relay looks again when told to repair.
+        await connection.execute(
+            """UPDATE counter.node_incarnation SET timeline_id = timeline_id - 1;
+               SELECT pg_notify('jiexu_counter', 'repair')"""
+        )
+    finally:
+        await connection.close()
+    await eventually(lambda: _says_restored(city), "it says that its database was restored")
+    async with city.client("counter") as counter:
+        refused = await counter.post(
+            "/v1/counters/c/additions", json={"amount": 1}, headers={"idempotency-key": "k"}
+        )
+        assert refused.status_code == 503
+    processes.assert_alive()
+    assert processes["counter"].stop(timeout_seconds=5) == 0
+
+
+async def _says_restored(city: City) -> bool:
+    reasons = (await city.readiness("counter"))["reasons"]
+    return any(reason.startswith("restored: ") for reason in reasons)
 
 
 async def test_neighbours_are_let_in_by_their_keys_alone(city: City, processes: Processes) -> None:
@@ -331,8 +362,7 @@ def test_every_wrong_setting_is_named_at_once_and_no_value_is_shown(city: City) 
         "JIEXU_DATABASE_URL does not begin with postgresql://: "
         "The node's PostgreSQL, postgresql://user:password@host:port/database.",
         "JIEXU_KAFKA_BOOTSTRAP is missing: The node's brokers, host:port,host:port.",
-        "JIEXU_KEYS is no directory: "
-        "Directory of this service's private keys, files of mode 0400.",
+        "JIEXU_KEYS is no directory: Directory of this service's private keys, files of mode 0400.",
         "JIEXU_NODE is no node name (a region code such as 500000): "
         "The node's name, for ever: its region code, 500000 say.",
     ]
