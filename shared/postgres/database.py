@@ -11,7 +11,7 @@ import hashlib
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
@@ -43,13 +43,26 @@ _LEDGER_SESSION: Final = _SESSION | {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
+
+
+class _UnknownParameter(asyncpg.ClientConfigurationError):
+    """What asyncpg takes for a parameter of the server and the server does not."""
+
+
 # What the server says to whom it does not let in: a wrong setting, or a grant that is missing.
 _REFUSALS: Final = {
     asyncpg.InvalidPasswordError: "the server does not take this user with this password",
     asyncpg.InvalidAuthorizationSpecificationError: "the server does not let this user in",
     asyncpg.InvalidCatalogNameError: "the server has no database of this name",
     asyncpg.InsufficientPrivilegeError: "this user may not use the schema or a table of it",
+    _UnknownParameter: "it has a parameter, or a value of one, that the server does not know",
     asyncpg.ClientConfigurationError: "it cannot be understood",
+}
+# What OpenSSL calls them: expired, another name, another address.
+_UNTRUSTED: Final = {
+    10: "the server's certificate has expired",
+    62: "the server's certificate is for another name than JIEXU_DATABASE_URL has",
+    64: "the server's certificate is for another address than JIEXU_DATABASE_URL has",
 }
 _AWAY: Final = (
     asyncpg.PostgresConnectionError,
@@ -104,10 +117,27 @@ def _is_being_cancelled() -> bool:
 
 def as_unavailable(error: BaseException) -> Unavailable:
     """The outage as the caller may see it: the kind of error, no address and no value."""
+    if reason := _refusal(error):
+        return DatabaseRefuses(reason, retry_after_seconds=5)
+    return Unavailable(
+        f"the database is away ({type(error).__name__}): "
+        "see whether PostgreSQL runs where JIEXU_DATABASE_URL says",
+        retry_after_seconds=1,
+    )
+
+
+def _refusal(error: BaseException) -> str | None:
+    """The setting that is wrong, and how; None: it is something else."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        unsigned = "these authorities did not sign the server's certificate"
+        return f"JIEXU_DATABASE_CA: {_UNTRUSTED.get(error.verify_code, unsigned)}"
+    # asyncpg has no error of its own for this.
+    if isinstance(error, ConnectionError) and "rejected SSL upgrade" in str(error):
+        return "JIEXU_DATABASE_SSLMODE: it demands TLS and the server speaks none"
     for kind, reason in _REFUSALS.items():
         if isinstance(error, kind):
-            return DatabaseRefuses(f"JIEXU_DATABASE_URL: {reason}", retry_after_seconds=5)
-    return Unavailable(f"the database is away ({type(error).__name__})", retry_after_seconds=1)
+            return f"JIEXU_DATABASE_URL: {reason}"
+    return None
 
 
 @asynccontextmanager
@@ -119,6 +149,27 @@ async def outages_are_unavailable() -> AsyncIterator[None]:
         if is_outage(error):
             raise as_unavailable(error) from error
         raise
+
+
+async def connect(
+    url: str, *, command_seconds: float, session: Mapping[str, str] | None = None
+) -> asyncpg.Connection[Any]:
+    """One connection. Raises what asyncpg does, and of a URL that cannot be meant always an error
+    that ``is_outage`` knows: what the URL says wrongly is no defect of ours."""
+    try:
+        return await asyncpg.connect(
+            url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=command_seconds,
+            server_settings=dict(session or {}),
+        )
+    except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError) as error:
+        raise _UnknownParameter("of the URL") from error
+    except ValueError as error:
+        # asyncpg's own errors are some of them ValueErrors too, and so is one of ssl.
+        if isinstance(error, asyncpg.InterfaceError | ssl.SSLError):
+            raise
+        raise asyncpg.ClientConfigurationError("the URL cannot be read") from error
 
 
 def advisory_key(*parts: str) -> int:
@@ -278,11 +329,10 @@ class Database:
     async def _connect_with(
         self, session: dict[str, str], application: str
     ) -> asyncpg.Connection[Any]:
-        return await asyncpg.connect(
+        return await connect(
             self.url,
-            timeout=CONNECT_SECONDS,
-            command_timeout=COMMAND_SECONDS,
-            server_settings=session
+            command_seconds=COMMAND_SECONDS,
+            session=session
             | self._locks
             | {"search_path": self.schema, "application_name": application[:63]},
         )

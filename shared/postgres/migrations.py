@@ -5,14 +5,21 @@ from __future__ import annotations
 import io
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from shared.postgres.database import advisory_key, as_unavailable, outages_are_unavailable
+from shared.postgres.database import (
+    advisory_key,
+    as_unavailable,
+    connect,
+    outages_are_unavailable,
+)
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+MIGRATION_SECONDS: Final = 300.0
 
 # Alembic is imported where it is used: it brings SQLAlchemy along (half a second and 20 MB), and
 # only provisioning migrates.
@@ -37,7 +44,7 @@ async def migrate(url: str, schema: str, migrations: Path) -> tuple[str, ...]:
     ``DatabaseRefuses`` when it does not let us in.
     """
     async with outages_are_unavailable():
-        connection = await asyncpg.connect(url, timeout=5, command_timeout=300)
+        connection = await connect(url, command_seconds=MIGRATION_SECONDS)
     try:
         return await _upgrade(connection, schema, migrations)
     except asyncpg.InsufficientPrivilegeError as error:

@@ -47,10 +47,15 @@ class Authority:
         self._own = _certificate(self.name, self.name, self.key.public_key(), self.key, ca=True)
         self.ca.write_bytes(self._own.public_bytes(Encoding.PEM))
 
-    def sign(self, name: str, hosts: Sequence[str] = ("localhost", "127.0.0.1")) -> Shown:
-        """A certificate that server and client may show, with a new key."""
+    def sign(
+        self,
+        name: str,
+        hosts: Sequence[str] = ("localhost", "127.0.0.1"),
+        life: timedelta = LIFE,
+    ) -> Shown:
+        """A certificate that server and client may show, with a new key; ``life`` from now on."""
         key = ec.generate_private_key(ec.SECP256R1())
-        made = _certificate(name, self.name, key.public_key(), self.key, hosts=hosts)
+        made = _certificate(name, self.name, key.public_key(), self.key, hosts=hosts, life=life)
         certificate, own = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         certificate.write_bytes(made.public_bytes(Encoding.PEM))
         own.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -65,6 +70,7 @@ def _certificate(
     *,
     ca: bool = False,
     hosts: Sequence[str] = (),
+    life: timedelta = LIFE,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     made = (
@@ -74,7 +80,7 @@ def _certificate(
         .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + LIFE)
+        .not_valid_after(now + life)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
     if hosts:

@@ -6,13 +6,16 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from shared.access import database_url, server_context
-from shared.messages import Unavailable
-from shared.postgres import Database
+from shared.postgres import Database, DatabaseRefuses, migrate
 from tests.support.certificates import Authority
+from tests.support.processes import ROOT
 
 # What a client sends first when it wants TLS: length 8, code 80877103.
 SSL_REQUEST = (8).to_bytes(4, "big") + (80_877_103).to_bytes(4, "big")
@@ -59,12 +62,17 @@ async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -
 
 
 async def answers(url: str) -> bool:
+    return await refusal(url) is None
+
+
+async def refusal(url: str) -> str | None:
+    """Why the database does not let us in, None where it does; a refusal, not an outage."""
     async with Database(url, "registry") as database:
         try:
             await database.ping()
-        except Unavailable:
-            return False
-    return True
+        except DatabaseRefuses as refused:
+            return str(refused)
+    return None
 
 
 async def test_the_password_of_the_file_counts(database: str) -> None:
@@ -83,13 +91,47 @@ async def test_a_database_is_taken_only_under_its_authority_and_name(
     async with with_tls(database, server_context(shown.certificate, shown.key)) as url:
         for mode in ("verify-ca", "verify-full"):
             assert await answers(database_url(url, sslmode=mode, ca=authority.ca))
-            assert not await answers(database_url(url, sslmode=mode, ca=other.ca))
+            assert await refusal(database_url(url, sslmode=mode, ca=other.ca)) == (
+                "JIEXU_DATABASE_CA: these authorities did not sign the server's certificate"
+            )
     named = authority.sign("elsewhere", hosts=["elsewhere.example"])
     async with with_tls(database, server_context(named.certificate, named.key)) as url:
         assert await answers(database_url(url, sslmode="verify-ca", ca=authority.ca))
-        assert not await answers(database_url(url, sslmode="verify-full", ca=authority.ca))
+        assert await refusal(database_url(url, sslmode="verify-full", ca=authority.ca)) == (
+            "JIEXU_DATABASE_CA: "
+            "the server's certificate is for another name than JIEXU_DATABASE_URL has"
+        )
+    old = authority.sign("old", life=-timedelta(minutes=1))
+    async with with_tls(database, server_context(old.certificate, old.key)) as url:
+        assert await refusal(database_url(url, sslmode="verify-full", ca=authority.ca)) == (
+            "JIEXU_DATABASE_CA: the server's certificate has expired"
+        )
 
 
 async def test_what_demands_tls_takes_no_plain_server(database: str) -> None:
     assert await answers(database_url(database, sslmode="prefer"))
-    assert not await answers(database_url(database, sslmode="require"))
+    assert await refusal(database_url(database, sslmode="require")) == (
+        "JIEXU_DATABASE_SSLMODE: it demands TLS and the server speaks none"
+    )
+
+
+UNKNOWN = "it has a parameter, or a value of one, that the server does not know"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("?foo=bar", UNKNOWN),
+        ("?work_mem=much", UNKNOWN),
+        ("?sslmode=perhaps", "it cannot be understood"),
+        ("postgresql:///jiexu?host=127.0.0.1&port=many", "it cannot be understood"),
+    ],
+)
+async def test_a_url_that_nobody_understands_is_a_wrong_setting(
+    database: str, more: str, said: str
+) -> None:
+    url = database + more if more.startswith("?") else more
+    assert await refusal(url) == f"JIEXU_DATABASE_URL: {said}"
+    migrations = ROOT / "services" / "rewards" / "edge" / "migrations"
+    with pytest.raises(DatabaseRefuses, match=f"JIEXU_DATABASE_URL: {said}"):
+        await migrate(url, "rewards", migrations)
