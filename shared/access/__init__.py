@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.access.broker import Bootstrap, Broker, refusal
+from shared.access.broker import BROKER_MEND, Bootstrap, Broker, refusal
 from shared.access.database import database_url
 from shared.access.settings import (
     AccessSettings,
@@ -15,6 +15,7 @@ from shared.access.settings import (
 from shared.access.tls import client_context, server_context
 
 __all__ = [
+    "BROKER_MEND",
     "AccessSettings",
     "Bootstrap",
     "Broker",

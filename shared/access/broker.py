@@ -18,6 +18,9 @@ _REFUSALS: Final = {
     "GROUP_AUTHORIZATION_FAILED": "JIEXU_KAFKA_USERNAME: the broker does not let it join its group",
 }
 
+# Of a broker of which nothing is heard.
+BROKER_MEND: Final = "see whether Kafka runs where JIEXU_KAFKA_BOOTSTRAP says"
+
 
 def refusal(error: KafkaError) -> str | None:
     """Why the broker does not let us in, or do what we must; None: it is something else."""

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPa
 from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
-from shared.access import Bootstrap, Broker, refusal
+from shared.access import BROKER_MEND, Bootstrap, Broker, refusal
 from shared.envelope import full_name
 from shared.messages import Unavailable
 
@@ -19,6 +19,11 @@ Place = tuple[str, int]  # short topic name, partition
 # confluent-kafka leaves this class untyped.
 OffsetSpec: Any = vars(kafka_admin)["OffsetSpec"]
 REQUEST_SECONDS: Final = 5.0
+
+
+class NotLetIn(Unavailable):
+    """The broker is there and does not let us in, or do what we must; the text names the setting.
+    Worth a retry all the same: somebody changes a password or a grant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,8 @@ class Extent:
 
 
 class LogView:
-    """Asks the broker; ``Unavailable`` where it cannot say (away, topic not there yet)."""
+    """Asks the broker; ``Unavailable`` where it cannot say (away, topic not there yet), of these
+    ``NotLetIn`` where it would."""
 
     def __init__(self, bootstrap: Bootstrap, node: str) -> None:
         self.broker = Broker.of(bootstrap)
@@ -69,9 +75,7 @@ class LogView:
                 raise Unavailable(f"topic {topic} is not there yet")
         starts = await self._offsets(wanted, OffsetSpec.earliest())
         ends = await self._offsets(wanted, OffsetSpec.latest())
-        return {
-            place: Extent(topics[place[0]][0], starts[place], ends[place]) for place in wanted
-        }
+        return {place: Extent(topics[place[0]][0], starts[place], ends[place]) for place in wanted}
 
     async def ends(self, topics: Iterable[str]) -> dict[Place, int]:
         """The next offset of every partition of these topics; all of them must exist."""
@@ -110,7 +114,9 @@ class LogView:
         self._admin.poll(0)
         error: KafkaError = problem.args[0]
         why = refusal(error) or self._refused
-        return Unavailable(why or f"the broker cannot say ({error.name()})")
+        if why:
+            return NotLetIn(why)
+        return Unavailable(f"the broker cannot say ({error.name()}): {BROKER_MEND}")
 
 
 async def _within(promise: Any) -> Any:
@@ -119,4 +125,4 @@ async def _within(promise: Any) -> Any:
         async with asyncio.timeout(2 * REQUEST_SECONDS):
             return await asyncio.wrap_future(promise)
     except TimeoutError:
-        raise Unavailable("the broker does not say") from None
+        raise Unavailable(f"the broker does not say: {BROKER_MEND}") from None

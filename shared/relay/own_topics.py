@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
+
 from shared.access import Bootstrap
 from shared.ledger import Gate
 from shared.messages import Unavailable
@@ -20,6 +22,8 @@ from shared.relay.log import Standing, read_spans
 NOT_COMPARED: Final = "this service has not yet compared its own topics with its database"
 UNPROVISIONED: Final = "the schema is not provisioned yet: run the role provision"
 RETRY_SECONDS: Final = 1.0
+
+_LOG = structlog.get_logger(__name__)
 
 
 class Restored(Exception):
@@ -114,7 +118,8 @@ async def _compare(connection: Connection, page: Sequence[Standing]) -> None:
 async def open_when_compared(
     gate: Gate, database: Database, bootstrap: Bootstrap, node: str, topics: Sequence[str]
 ) -> None:
-    """Opens the gate once compared, waiting for broker and database as long as it takes.
+    """Opens the gate once compared, waiting for broker and database as long as it takes; what it
+    waits for is in the gate's reason, and logged when it changes.
 
     Raises ``Restored`` and leaves the gate closed with its reason, which every write then
     answers; reads go on.
@@ -124,7 +129,10 @@ async def open_when_compared(
         try:
             await compare(database, bootstrap, node, topics)
         except Unavailable as away:
-            gate.close(f"{NOT_COMPARED}: {away}")
+            reason = f"{NOT_COMPARED}: {away}"
+            if gate.reason != reason:
+                _LOG.warning("start.waits", reason=str(away))
+            gate.close(reason)
         except Restored as restored:
             gate.close(str(restored))
             raise

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeVar
 
+from shared.access import BROKER_MEND
 from shared.messages import Unavailable
 from shared.postgres import Database, DatabaseRefuses
-from shared.reader.log_view import LogView
+from shared.reader.log_view import LogView, NotLetIn
 from shared.relay.own_topics import Restored, check_cluster
 from shared.roles.parts import Service, gather
 from shared.roles.topics import knock, with_dead_letters
@@ -24,9 +25,7 @@ from shared.working_days import CalendarIsWrong
 
 S = TypeVar("S", bound=ServiceSettings)
 
-DATABASE_MEND: Final = "see whether PostgreSQL runs where JIEXU_DATABASE_URL says"
 RESTORED_MEND: Final = 'it only reads; see "Backup and restore" in docs/operators.md'
-BROKER_MEND: Final = "see whether Kafka runs where JIEXU_KAFKA_BOOTSTRAP says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ async def _database(service: Service) -> Finding:
         except DatabaseRefuses as refuses:
             return Finding("database", str(refuses))
         except Unavailable as away:
-            return Finding("database", f"{away}: {DATABASE_MEND}", away=True)
+            return Finding("database", str(away), away=True)
         try:
             async with database.reading() as connection:
                 await check_cluster(connection)
@@ -100,9 +99,13 @@ async def _broker(service: Service) -> Finding:
         # The client library would ask a port where nobody listens for seconds.
         await asyncio.to_thread(knock, settings.kafka_bootstrap)
         found = await LogView(settings.broker(), settings.node).partitions(names)
-    except (OSError, Unavailable) as away:
-        said = away if isinstance(away, Unavailable) else f"no broker answers ({away.strerror})"
-        return Finding("broker", f"{said}: {BROKER_MEND}", away=True)
+    except NotLetIn as refused:
+        return Finding("broker", str(refused))
+    except Unavailable as away:
+        return Finding("broker", str(away), away=True)
+    except OSError as away:
+        said = f"no broker answers ({away.strerror}): {BROKER_MEND}"
+        return Finding("broker", said, away=True)
     missing = sorted(set(names) - found.keys())
     if missing:
         return Finding("broker", f"topic {missing[0]} is not there yet: run the role provision")

@@ -150,7 +150,9 @@ async def provision(service: Service) -> None:
                     await _provide(service, parts, domain)
         except TimeoutError:
             why = waiting.reason or "it did not end"
-            raise NotProvisioned(f"{why} for {PROVISION_SECONDS:g} s; provision again") from None
+            raise NotProvisioned(
+                f"after {PROVISION_SECONDS:g} s {why}; then provision again"
+            ) from None
 
 
 async def _provide(service: Service, parts: Parts, domain: Domain) -> None:

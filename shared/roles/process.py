@@ -24,7 +24,7 @@ from shared.reader.limits import Limits
 from shared.reader.running import Reader, first_sources_were_read
 from shared.relay import Relay, Restored, open_when_compared
 from shared.relay.own_topics import UNPROVISIONED
-from shared.roles.check import DATABASE_MEND, RESTORED_MEND
+from shared.roles.check import RESTORED_MEND
 from shared.roles.parts import Service, gather
 from shared.roles.servers import Listener, internal_app
 from shared.roles.topics import with_dead_letters
@@ -78,7 +78,7 @@ class Process:
         except DatabaseRefuses:
             raise
         except Unavailable as away:
-            _LOG.warning("start.waits", reason=str(away), mend=DATABASE_MEND)
+            _LOG.warning("start.waits", reason=str(away))
 
     async def reasons(self) -> tuple[str, ...]:
         """Why this process should get no traffic; none when it is ready."""

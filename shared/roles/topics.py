@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from shared.access import Bootstrap, Broker, refusal
+from shared.access import BROKER_MEND, Bootstrap, Broker, refusal
 from shared.envelope import Topic
 from shared.messages import Unavailable
 
@@ -146,7 +146,7 @@ def _reach(broker: Broker, seconds: float) -> KafkaAdminClient:
             )
         except (KafkaError, OSError) as error:
             if time.monotonic() > deadline:
-                raise Unavailable("no broker answers") from error
+                raise Unavailable(f"no broker answers: {BROKER_MEND}") from error
             structlog.get_logger(__name__).warning("provision.waits_for_broker")
             time.sleep(0.5)
 

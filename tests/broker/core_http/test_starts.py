@@ -239,7 +239,14 @@ async def test_without_a_broker_every_role_waits_and_says_so(
     await migrate(database, waiting.service, migrations)
     waiting.start(database)
     for role in RUNNING:
-        await waiting.says(role, "has not yet compared", "the broker cannot say")
+        await waiting.says(
+            role, "has not yet compared", "the broker cannot say", ": see whether Kafka runs where"
+        )
+        # Once a reason, however often it was asked again.
+        told = [json.loads(line) for line in waiting.processes[role].log_tail(100).splitlines()]
+        waits = [line["reason"] for line in told if line["event"] == "start.waits"]
+        assert waits and len(waits) == len(set(waits)), told
+        assert all(each.endswith("JIEXU_KAFKA_BOOTSTRAP says") for each in waits)
     waiting.assert_waited()
 
 
@@ -329,9 +336,9 @@ async def test_provisioning_does_not_wait_for_ever(
         JIEXU_TOPIC_REPLICATION="9",
     )
     why = (
-        r"JIEXU_TOPIC_REPLICATION: .* cannot have 9 copies, there are fewer brokers for 6 s"
+        r"after 6 s JIEXU_TOPIC_REPLICATION: .* cannot have 9 copies, there are fewer brokers"
         if broker
-        else "no broker answers for 6 s"
+        else "after 6 s no broker answers: see whether Kafka runs where JIEXU_KAFKA_BOOTSTRAP says"
     )
     with pytest.raises(roles_main().NotProvisioned, match=why):
         await provision(assembled(place, "rewards", **variables))
