@@ -80,8 +80,12 @@ def check(place: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((place / MANIFEST).read_text("utf-8"))
         wanted = dict(manifest["files"])
+        made = manifest["format"], manifest["node"], manifest["at"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise BackupIsWrong(f"{place} holds no complete backup: no {MANIFEST}") from None
+        raise BackupIsWrong(f"{place} holds no complete backup: {MANIFEST} is missing or lacks a "
+                            "part") from None
+    if made[0] != FORMAT:
+        raise BackupIsWrong(f"{place} is of format {made[0]}; this release reads {FORMAT}")
     for name, digest in wanted.items():
         path = place / name
         if not path.is_file() or _digest(path) != digest:

@@ -90,11 +90,23 @@ def read(path: Path) -> dict[str, Any]:
     """The directory of a file, not verified yet. Raises ``DirectoryIsWrong``."""
     try:
         signed = json.loads(path.read_text("utf-8"))
+    except OSError as problem:
+        raise DirectoryIsWrong(f"{path} cannot be read ({problem.strerror})") from None
     except ValueError:
         raise DirectoryIsWrong(f"{path} is no JSON") from None
-    if not isinstance(signed, dict) or not {"body", "sigs"} <= signed.keys():
-        raise DirectoryIsWrong(f"{path} is no signed directory")
-    return signed
+    if not _is_directory(signed):
+        raise DirectoryIsWrong(f"{path} is no signed directory: get it from the federation office")
+    found: dict[str, Any] = signed
+    return found
+
+
+def _is_directory(signed: Any) -> bool:
+    """Whether it has the parts that every reader here asks for."""
+    match signed:
+        case {"body": {"serial": int(), "expires_at": str(), "nodes": [*nodes]}, "sigs": [*sigs]}:
+            return all(isinstance(node, dict) and "city" in node for node in nodes) and all(
+                isinstance(sig, dict) and {"kid", "sig"} <= sig.keys() for sig in sigs)
+    return False
 
 
 def verify(signed: dict[str, Any], pins: Sequence[str]) -> None:

@@ -92,7 +92,7 @@ def _keys(node: Node) -> Iterator[Finding]:
             elif stat.S_IMODE(path.stat().st_mode) & 0o077:
                 open_to_others.append(path.name)
         yield Finding(f"keys of {service}", not missing and not open_to_others,
-                      "".join([f"缺少 {', '.join(missing)};" if missing else "",
+                      "".join([f"缺少 {', '.join(missing)}:请从备份恢复;" if missing else "",
                                f"其他用户可读:chmod 400 {' '.join(open_to_others)}"
                                if open_to_others else ""]),
                       "; ".join([*([f"missing: {', '.join(missing)}: restore them from a backup"]
@@ -114,10 +114,11 @@ def _directory(node: Node) -> Iterator[Finding]:
         yield Finding(f"directory serial {signed['body']['serial']}", listed,
                       "名录中没有本节点:把 entry.json 交给联盟办公室",
                       "this node is not listed: give entry.json to the federation office")
+        ending = soon(node, datetime.now(UTC))
     except DirectoryIsWrong as wrong:
-        yield Finding(f"directory {path}", False, f"{wrong}", f"{wrong}")
+        yield Finding(f"directory {path}", False, f"名录有误:{wrong}", f"{wrong}")
         return
-    for item in soon(node, datetime.now(UTC)):
+    for item in ending:
         yield Finding(f"{item.what} until {item.at}", False, f"还剩 {item.days} 天:请更新",
                       f"{item.days} days left: renew it")
 

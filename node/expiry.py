@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from node.keys import SEAL, USES, kid, public_bytes, read_private
+from node.directory import DirectoryIsWrong, read, read_entry
+from node.keys import USES, kid, public_bytes, read_private
 from node.layout import Node
 
 WARN_DAYS = 30
@@ -26,29 +26,38 @@ class Expiry:
 
 
 def expiries(node: Node, now: datetime) -> list[Expiry]:
-    """Everything of this node that ends, the soonest first."""
-    found = []
-    directory = Path(node.directory)
+    """Everything of this node that ends, the soonest first. Raises ``DirectoryIsWrong``."""
+    try:
+        return sorted(_expiries(node, now), key=lambda item: item.days)
+    except (OSError, KeyError, TypeError, ValueError, AttributeError):
+        raise DirectoryIsWrong(f"what {node.directory} or entry.json lists of {node.code} "
+                               "cannot be read, or is not in its form") from None
+
+
+def _expiries(node: Node, now: datetime) -> Iterator[Expiry]:
+    directory, own = Path(node.directory), node.home / "entry.json"
     listed = []
     if directory.is_file():
-        body = json.loads(directory.read_text("utf-8"))["body"]
-        found.append(_expiry("directory", body["expires_at"], now))
+        body = read(directory)["body"]
+        yield _expiry("directory", body["expires_at"], now)
         listed = [entry for entry in body["nodes"] if entry["city"] == node.code]
-    if not listed and (node.home / "entry.json").is_file():
-        listed = [json.loads((node.home / "entry.json").read_text("utf-8"))]
+    if not listed and own.is_file():
+        listed = [read_entry(own)]
     for entry in listed:
-        found += [_expiry(f"{use} key {key['kid']}", key["not_after"], now)
-                  for use, key in _current(node, entry)]
-    return sorted(found, key=lambda item: item.days)
+        for use, key in _current(node, entry):
+            yield _expiry(f"{use} key {key['kid']}", key["not_after"], now)
 
 
 def _current(node: Node, entry: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Of each use the key whose private half is in its place, else the one that ends last: those
-    before stay listed for ever, and the next does not help until it is taken into use."""
+    before stay listed for ever, and the next does not help until it is taken into use.
+
+    The seal key is passed over: nothing of this release is sealed to it.
+    """
     listed: dict[str, list[dict[str, Any]]] = {}
-    for key in (*entry["keys"], *entry["seal_keys"]):
-        if key.get("revoked_at") is None:
-            listed.setdefault("+".join(key.get("uses", [SEAL])), []).append(key)
+    for key in entry["keys"]:
+        if key["revoked_at"] is None:
+            listed.setdefault("+".join(key["uses"]), []).append(key)
     here = set(_kids_here(node))
     for use, several in listed.items():
         last = max(several, key=lambda key: str(key["not_after"]))
@@ -56,7 +65,7 @@ def _current(node: Node, entry: dict[str, Any]) -> Iterator[tuple[str, dict[str,
 
 
 def _kids_here(node: Node) -> Iterator[str]:
-    for service, use in (*USES, ("registry", SEAL)):
+    for service, use in USES:
         # Keys may lie elsewhere, or not be ours to read.
         with suppress(OSError, ValueError, TypeError):
             yield kid(node.code, public_bytes(read_private(node.keys / service / f"{use}.key")))

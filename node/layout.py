@@ -33,6 +33,10 @@ class NodeIsUnknown(Exception):
     """No such node, or several and none was named; the text says which there are."""
 
 
+class NodeIsWrong(NodeIsUnknown):
+    """A node whose ``node.json`` is broken; the text says where and how to mend it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """The body that runs the node: the recorder of what no person decides."""
@@ -148,14 +152,18 @@ class Node:
 
 
 def load(home: Path) -> Node:
-    """The node that lies in ``home``. Raises ``NodeIsUnknown``."""
+    """The node that lies in ``home``. Raises ``NodeIsUnknown``, ``NodeIsWrong``."""
     path = home / "node.json"
     if not path.is_file():
         raise NodeIsUnknown(f"{home} is no node: {path.name} is missing")
-    values = json.loads(path.read_text("utf-8"))
-    values["body"] = Body(**values["body"])
-    values["directory_keys"] = tuple(values["directory_keys"])
-    return Node(home=home.absolute(), **values)
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        values["body"] = Body(**values["body"])
+        values["directory_keys"] = tuple(values["directory_keys"])
+        return Node(home=home.absolute(), **values)
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise NodeIsWrong(f"{path} does not hold the settings of a node ({problem}): put it back "
+                          "from settings/ of a backup") from None
 
 
 def data_root() -> Path:

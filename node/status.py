@@ -13,7 +13,8 @@ from kafka.errors import KafkaError
 from node import moves, topics
 from node.broker import answering
 from node.control import state
-from node.expiry import soon
+from node.directory import DirectoryIsWrong
+from node.expiry import Expiry, soon
 from node.layout import SERVICES, Node
 from node.terminal import Failure
 
@@ -24,8 +25,14 @@ def status(node: Node, now: datetime) -> dict[str, Any]:
     ``behind`` is read from the services' databases, so it is told of a service that is down too;
     it is empty while PostgreSQL is. ``broker_problem`` says why the broker is not asked; ``None``
     where it is, and where nothing runs. ``transfers`` is what the transfer service says, ``None``
-    where it does not answer.
+    where it does not answer. ``directory_problem``: why it cannot be told what is ``expiring``.
     """
+    expiring: list[Expiry] = []
+    directory_problem: str | None = None
+    try:
+        expiring = soon(node, now)
+    except DirectoryIsWrong as wrong:
+        directory_problem = str(wrong)
     supervisor = state(node)
     ready = {row["name"]: row["ready"] for row in supervisor["processes"]}
     running = {row["name"] for row in supervisor["processes"] if row["pid"] is not None}
@@ -52,7 +59,8 @@ def status(node: Node, now: datetime) -> dict[str, Any]:
         "ports": node.ports(), "api": {name: node.api_url(name) for name in SERVICES},
         "behind": behind, "behind_unknown": unknown, "broker_problem": problem_of_broker,
         "transfers": _transfers(node) if ready.get("transfer") else None,
-        "expiring": [asdict(item) for item in soon(node, now)],
+        "expiring": [asdict(item) for item in expiring],
+        "directory_problem": directory_problem,
     }
 
 

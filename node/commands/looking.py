@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from node.commands.options import DataOption, JsonOption, NodeOption, node_of, root_of
-from node.layout import SERVICES, NodeIsUnknown, find
+from node.layout import SERVICES, NodeIsUnknown, NodeIsWrong, find
 from node.terminal import Exit, Failure, out, print_json, say, table
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ def _show(found: dict[str, Any]) -> None:
                           f"lag of {service} unknown: {problem}"), style="yellow")
     if found["transfers"] is not None:
         _show_moves(found["code"], found["transfers"])
+    if found["directory_problem"]:
+        console.print(say(f"名录有误:{escape(found['directory_problem'])}",
+                          f"the directory is wrong: {escape(found['directory_problem'])}"),
+                      style="red")
     for item in found["expiring"]:
         console.print(say(f"{item['what']} 还剩 {item['days']} 天",
                           f"{item['what']}: {item['days']} days left"), style="yellow")
@@ -112,6 +116,8 @@ def doctor(node: NodeOption = None, data: DataOption = None, json: JsonOption = 
     root = root_of(data)
     try:
         found = find(node, root)
+    except NodeIsWrong as problem:
+        raise Failure(Exit.ASKED_WRONGLY, f"node.json 有误:{problem}", str(problem)) from None
     except NodeIsUnknown:
         if node is not None:
             raise Failure(Exit.ASKED_WRONGLY, f"没有节点 {node}", f"no node {node}") from None

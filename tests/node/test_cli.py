@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from node import expiry, layout, making, supervisor, tokens
+from node import directory, doctor, expiry, layout, making, supervisor, tokens
 from node.commands import nodes
 from node.terminal import Exit, language
 from services.registry.domain import regions
@@ -176,7 +176,37 @@ def test_what_runs_out_within_thirty_days_is_named(made: Path) -> None:
     now = datetime.now(UTC)
     assert [item.what for item in expiry.soon(node, now)] == ["directory"]
     later = expiry.soon(node, now + timedelta(days=440))
-    assert len(later) == 1 + 4 + 1  # directory, four signing keys, the seal key
+    assert len(later) == 1 + 4  # directory, four signing keys; to the seal key nothing is sealed
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"body": null}'])
+def test_a_broken_node_json_is_one_sentence(made: Path, text: str) -> None:
+    (made / "500000" / "node.json").write_text(text, "utf-8")
+    with pytest.raises(layout.NodeIsWrong, match="does not hold the settings of a node"):
+        layout.find("500000", made)
+    if text == "{":
+        for command in ("status", "doctor"):
+            asked = jiexu(made, command, "-n", "500000")
+            assert asked.returncode == Exit.ASKED_WRONGLY and "Traceback" not in asked.stderr
+            assert "from settings/ of a backup" in " ".join(asked.stderr.split())
+
+
+@pytest.mark.parametrize("text", [
+    "", "[]", "{}", '{"body": {}, "sigs": []}',
+    '{"body": {"serial": 1, "expires_at": "x", "nodes": []}, "sigs": []}',
+    '{"body": {"serial": 1, "expires_at": "2027-01-01T00:00:00Z", "nodes": '
+    '[{"city": "500000", "keys": [{}]}]}, "sigs": [{"kid": 1, "sig": 1}]}'])
+def test_a_broken_directory_is_one_sentence(made: Path, text: str) -> None:
+    making.sign(made, made / "office", datetime.now(UTC))
+    node = layout.load(made / "500000")
+    Path(node.directory).write_text(text, "utf-8")
+    with pytest.raises(directory.DirectoryIsWrong):
+        expiry.soon(node, datetime.now(UTC))
+    [found] = doctor._directory(node)
+    assert not found.right
+    if not text:
+        found_by_status = told(jiexu(made, "status", "-n", "500000", "--json"))
+        assert found_by_status["directory_problem"].endswith("is no JSON")
 
 
 def test_the_language_follows_the_environment(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

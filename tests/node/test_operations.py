@@ -192,6 +192,16 @@ def test_a_node_that_does_not_run_is_not_backed_up(tmp_path: Path) -> None:
     assert (absent.returncode, "no complete backup" in absent.stderr) == (Exit.FOUND_WRONG, True)
 
 
+@pytest.mark.parametrize(("manifest", "said"), [
+    ("{", "no complete backup"), ('{"files": {}}', "no complete backup"),
+    ('{"files": {}, "format": 2, "node": "500000", "at": "x"}', "is of format 2"),
+])
+def test_a_manifest_that_is_none_is_no_backup(tmp_path: Path, manifest: str, said: str) -> None:
+    (tmp_path / backup.MANIFEST).write_text(manifest, "utf-8")
+    with pytest.raises(backup.BackupIsWrong, match=said):
+        backup.check(tmp_path)
+
+
 def test_a_node_whose_database_was_restored_starts_and_only_reads(
         running: Node, tmp_path: Path) -> None:
     """The page's own steps. The last test here: afterwards the node is another."""
