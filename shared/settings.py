@@ -20,6 +20,7 @@ from shared.access import (
     line_of,
     server_context,
 )
+from shared.access.settings import open_directory, readable_file
 from shared.access.tls import OLDEST
 
 PREFIX = "JIEXU_"
@@ -43,8 +44,16 @@ def _servers(text: str) -> str:
 
 
 def _url(text: str) -> str:
+    wrong = "is no http or https URL without a query"
     if not re.fullmatch(r"https?://[^\s/]+(/[^\s?#]*)?", text):
-        raise ValueError("is no http or https URL without a query")
+        raise ValueError(wrong)
+    try:
+        parts = urlsplit(text)
+        known = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port above the highest, a bracket that is not closed
+        known = False
+    if not known:
+        raise ValueError(wrong)
     return text.rstrip("/")
 
 
@@ -57,18 +66,6 @@ def _database(secret: SecretStr) -> SecretStr:
         if match is None or int(match[1] or 0) > MAX_PORT:
             raise ValueError("is not of the form postgresql://user:password@host:port/database")
     return secret
-
-
-def _directory(path: Path) -> Path:
-    if not path.is_dir():
-        raise ValueError("is no directory")
-    return path
-
-
-def _file(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError("is no file")
-    return path
 
 
 def _pins(pins: tuple[str, ...]) -> tuple[str, ...]:
@@ -87,8 +84,8 @@ def listed(value: Any) -> Any:
 Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
 Servers = Annotated[str, AfterValidator(_servers)]
 Url = Annotated[str, AfterValidator(_url)]
-Directory = Annotated[Path, AfterValidator(_directory)]
-ExistingFile = Annotated[Path, AfterValidator(_file)]
+Directory = Annotated[Path, AfterValidator(open_directory)]
+ExistingFile = Annotated[Path, AfterValidator(readable_file)]
 # A list in one variable, parted by commas; NoDecode, or pydantic-settings would want JSON.
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
 # Public keys that are trusted because they stand here, each kid:hex.

@@ -5,7 +5,10 @@ A file that does not hold what it should is named with all other mistakes, befor
 
 from __future__ import annotations
 
+import os
 import ssl
+import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +23,36 @@ def _named(field: str) -> str:
     return f"JIEXU_{field.upper()}"
 
 
+def readable_file(path: Path) -> Path:
+    """The path of a file that this process may read; else ``ValueError``."""
+    _look(path, stat.S_ISREG, "file")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    return path
+
+
+def open_directory(path: Path) -> Path:
+    """The path of a directory whose files this process may open; else ``ValueError``."""
+    _look(path, stat.S_ISDIR, "directory")
+    # What may be seen from above may still be closed; a text, for a Path drops the dot.
+    _look(os.path.join(path, os.curdir), stat.S_ISDIR, "directory")
+    return path
+
+
+def _look(path: Path | str, is_one: Callable[[int], bool], kind: str) -> None:
+    # Not is_file(): before Python 3.14 it raises where a directory above lets us not in.
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(f"is no {kind}") from None
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    if not is_one(mode):
+        raise ValueError(f"is no {kind}")
+
+
 def _one_of(*values: str) -> AfterValidator:
     def known(value: str | None) -> str | None:
         if value is not None and value not in values:
@@ -31,8 +64,7 @@ def _one_of(*values: str) -> AfterValidator:
 
 def _pem(path: Path | None) -> Path | None:
     if path is not None:
-        if not path.is_file():
-            raise ValueError("is no file")
+        readable_file(path)
         try:
             ssl.create_default_context().load_verify_locations(path)
         except (ssl.SSLError, OSError):
@@ -51,8 +83,7 @@ def _key(path: Path | None, info: ValidationInfo) -> Path | None:
     if path is not None:
         if certificate is None:
             raise ValueError(f"is there without {_named(beside)}")
-        if not path.is_file():
-            raise ValueError("is no file")
+        readable_file(path)
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, path, no_password)
         except (ssl.SSLError, OSError):
@@ -72,8 +103,7 @@ def _clients(value: str, info: ValidationInfo) -> str:
 
 def _secret(path: Path | None) -> Path | None:
     if path is not None:
-        if not path.is_file():
-            raise ValueError("is no file")
+        readable_file(path)
         try:
             text = path.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +101,74 @@ def test_each_mistake_is_named_at_once(
         "JIEXU_KAFKA_USERNAME": "is missing for JIEXU_KAFKA_SECURITY SASL_SSL",
         "JIEXU_KAFKA_PASSWORD_FILE": "does not hold one line",
         "JIEXU_DATABASE_CA": "is missing for JIEXU_DATABASE_SSLMODE verify-full",
+    }
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Without root's right to read everything, where the tests have it."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def test_what_may_not_be_read_is_named(tmp_path: Path, shown: Shown) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        open_to_all, closed = Path(place), Path(place) / "closed"
+        open_to_all.chmod(0o777)
+        closed.mkdir()
+        (closed / "below").mkdir()
+        for name in ("shown.pem", "shown.key", "word"):
+            (closed / name).write_bytes(shown.certificate.read_bytes())
+        mine = open_to_all / "mine"
+        mine.write_text("word", "utf-8")
+        certificate = open_to_all / "certificate.pem"
+        certificate.write_bytes(shown.certificate.read_bytes())
+        settings(tmp_path, keys=closed, public_keys=closed / "below", calendar=mine)
+        mine.chmod(0o000)
+        closed.chmod(0o000)
+        try:
+            with as_nobody():
+                found = wrong(
+                    open_to_all,
+                    keys=closed,
+                    public_keys=closed / "below",
+                    directory=mine,
+                    calendar=closed / "word",
+                    api_certificate=closed / "shown.pem",
+                    internal_certificate=certificate,
+                    internal_certificate_key=closed / "shown.key",
+                    database_password_file=mine,
+                )
+        finally:
+            closed.chmod(0o700)
+    assert found == dict.fromkeys(
+        (
+            "JIEXU_KEYS",
+            "JIEXU_PUBLIC_KEYS",
+            "JIEXU_DIRECTORY",
+            "JIEXU_CALENDAR",
+            "JIEXU_API_CERTIFICATE",
+            "JIEXU_INTERNAL_CERTIFICATE_KEY",
+            "JIEXU_DATABASE_PASSWORD_FILE",
+        ),
+        "cannot be read",
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h:99999", "http://[bad:1", "http://:80", "http://h:0", "http://h:8_0"]
+)
+def test_a_url_of_a_neighbour_has_a_host_and_a_port_that_there_are(
+    tmp_path: Path, url: str
+) -> None:
+    assert settings(tmp_path, records_internal_url="http://[::1]:80/x").records_internal_url
+    assert wrong(tmp_path, records_internal_url=url) == {
+        "JIEXU_RECORDS_INTERNAL_URL": "is no http or https URL without a query"
     }
 
 
