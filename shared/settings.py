@@ -191,6 +191,14 @@ class ServiceSettings(AccessSettings):
         return url
 
 
+# The services of a node, as their settings name them.
+NEIGHBOURS: Final = tuple(
+    field.removesuffix("_internal_url")
+    for field in ServiceSettings.model_fields
+    if field.endswith("_internal_url")
+)
+
+
 class SettingsAreWrong(Exception):
     """All that is missing or wrong, one line a variable; values are never quoted."""
 

@@ -15,7 +15,7 @@ from services.records.edge.batch_jobs import BatchJobs
 from services.records.edge.batches import DECIDE_JOB, BatchPart
 from services.records.edge.batches_queries import BatchQueries
 from services.records.edge.copies import ORGANISATION, POLICY, KeepingPart
-from services.records.edge.directory import DirectoryFile
+from services.records.edge.directory import DirectoryFile, DirectoryIsWrong
 from services.records.edge.dossiers import DossierPart
 from services.records.edge.persons import Persons
 from services.records.edge.quarantine import Quarantine
@@ -43,6 +43,7 @@ def assemble(settings: Settings) -> Service:
         sources=lambda parts: agents.sources(parts.digest_key),
         jobs=_jobs,
         chores=_chores,
+        files=_files,
     )
 
 
@@ -100,6 +101,14 @@ def _directory(parts: Parts) -> DirectoryFile:
         )
         parts.kept["directory"] = held
     return held
+
+
+def _files(parts: Parts) -> tuple[str, ...]:
+    try:
+        _directory(parts).current()
+    except DirectoryIsWrong as wrong:
+        return (f"JIEXU_DIRECTORY: {wrong}; take it from the federation's office again",)
+    return ()
 
 
 def _chores(parts: Parts) -> tuple[Chore, ...]:

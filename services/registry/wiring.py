@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import APIRouter, FastAPI
 
 from services.registry.contract.topics import TOPICS
@@ -34,6 +35,7 @@ def assemble(settings: RegistrySettings) -> Service:
         internal=_internal,
         sources=lambda parts: agents.sources(),
         jobs=lambda parts: jobs.handlers(lambda: desk_of(parts)),
+        files=_files,
         provision=lambda parts: packs.publish(parts.ledger, parts.clock),
     )
 
@@ -52,12 +54,21 @@ def desk_of(parts: Parts) -> Desk:
             checker=Checker(
                 None if settings.roster is None else RosterFile(settings.roster), parts.clock
             ),
-            token_key=load_signing_key(parts.keys / "token.key"),
+            token_key=_token_key(parts),
             issuers={each.issuer: each for each in issuers},
             oidc=OidcVerifier([each.oidc() for each in issuers], parts.http, parts.clock),
         )
     desk: Desk = parts.kept["desk"]
     return desk
+
+
+def _token_key(parts: Parts) -> Ed25519PrivateKey:
+    return load_signing_key(parts.keys / "token.key")
+
+
+def _files(parts: Parts) -> tuple[str, ...]:
+    _token_key(parts)
+    return ()
 
 
 def _vault(parts: Parts) -> Vault:

@@ -69,6 +69,7 @@ def assemble(settings: Settings) -> Service:
         jobs=lambda parts: house_of(parts).jobs(),
         federation=lambda parts: house_of(parts).federation(),
         chores=lambda parts: house_of(parts).chores(),
+        files=lambda parts: house_of(parts).files(),
     )
 
 
@@ -83,8 +84,7 @@ def house_of(parts: Parts) -> House:
         house = parts.kept["house"] = House(parts)
         if parts.role != "provision":
             # Every process goes by its own copy of the directory, whatever its role.
-            keeping = asyncio.get_running_loop().create_task(house.keep_directory())
-            parts.kept["directory"] = keeping
+            parts.beside.append(asyncio.get_running_loop().create_task(house.keep_directory()))
     assert isinstance(house, House)
     return house
 
@@ -160,18 +160,30 @@ class House:
 
     async def keep_directory(self) -> None:
         """Takes the directory as soon as the database answers, then looks for newer ones."""
+        told: str | None = None
         while True:
             try:
                 await self.directory.load()
                 break
             except DirectoryIsWrong as wrong:
-                self.parts.log.critical("directory.wrong", reason=str(wrong))
+                if told != str(wrong):
+                    told = str(wrong)
+                    self.parts.log.critical("directory.wrong", reason=told)
             except Exception as error:
                 if not isinstance(error, Unavailable) and not _is_unprovisioned(error):
                     self.parts.log.critical("directory.failed", error=describe(error))
                     raise
             await asyncio.sleep(DIRECTORY_RETRY_SECONDS)
         await self.directory.keep_fresh()
+
+    def files(self) -> tuple[str, ...]:
+        """Reads keys and directory as the roles do; what is wrong with the latter."""
+        _ = self.wrapping
+        try:
+            self.directory.look()
+        except DirectoryIsWrong as wrong:
+            return (f"JIEXU_DIRECTORY: {wrong}; take it from the federation's office again",)
+        return ()
 
     @cached_property
     def peers(self) -> Peers:

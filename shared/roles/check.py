@@ -18,9 +18,10 @@ from shared.postgres import Database, DatabaseRefuses
 from shared.reader.log_view import LogView, NotLetIn
 from shared.relay.own_topics import Restored, check_cluster
 from shared.roles.parts import Service, gather
+from shared.roles.servers import CannotListen, bind
 from shared.roles.topics import knock, with_dead_letters
-from shared.settings import ServiceSettings, SettingsAreWrong, load
-from shared.signing import KeyFileIsWrong
+from shared.settings import NEIGHBOURS, ServiceSettings, SettingsAreWrong, load
+from shared.signing import KeyFileIsWrong, load_public_key
 from shared.working_days import CalendarIsWrong
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -56,21 +57,41 @@ def as_json(findings: Iterable[Finding]) -> str:
 
 async def _look(service: Service) -> tuple[Finding, ...]:
     return (
-        Finding("settings"),
-        await _files(service),
+        *_addresses(service),
+        *await _files(service),
         await _database(service),
         await _broker(service),
     )
 
 
-async def _files(service: Service) -> Finding:
+def _addresses(service: Service) -> tuple[Finding, ...]:
+    """Of any port: those that are set are taken while the service runs."""
+    settings = service.settings
+    hosts = {"api": settings.api_host, "internal": settings.internal_host}
+    if service.federation is not None:
+        hosts["federation"], _ = settings.federation_address()
+    wrong = []
+    for name, host in hosts.items():
+        try:
+            bind(name, host, 0).close()
+        except CannotListen as cannot:
+            wrong.append(Finding("settings", str(cannot)))
+    return tuple(wrong) or (Finding("settings"),)
+
+
+async def _files(service: Service) -> tuple[Finding, ...]:
+    """What any role would read, and the public keys without which a neighbour is turned away."""
+    problems: list[str] = []
     try:
         parts = gather(service, "provision")
         async with parts.http:
             service.domain(parts)
+            for name in NEIGHBOURS:
+                load_public_key(service.settings.public_keys / f"service-{name}.pub")
+            problems.extend(service.files(parts))
     except (KeyFileIsWrong, CalendarIsWrong) as wrong:
-        return Finding("files", str(wrong))
-    return Finding("files")
+        problems.append(str(wrong))
+    return tuple(Finding("files", problem) for problem in problems) or (Finding("files"),)
 
 
 async def _database(service: Service) -> Finding:

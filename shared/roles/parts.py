@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +38,7 @@ class Parts:
 
     ``http`` asks neighbours of this node; whoever asks other cities makes a client of its own.
     ``kept`` is a place for what a service's wiring shares between its own makers (a vault, keys).
+    ``beside`` runs as long as the process, and is cancelled before the database is closed.
     """
 
     settings: Any
@@ -50,6 +52,7 @@ class Parts:
     metrics: Metrics
     role: str = "serve"
     kept: dict[str, Any] = field(default_factory=dict)
+    beside: list[asyncio.Task[None]] = field(default_factory=list)
     _ledger: Ledger | None = None
 
     @property
@@ -117,6 +120,10 @@ def no_chores(_: Parts) -> tuple[Chore, ...]:
     return ()
 
 
+def no_files(_: Parts) -> tuple[str, ...]:
+    return ()
+
+
 def no_internal(_: Parts) -> APIRouter | None:
     return None
 
@@ -128,6 +135,8 @@ class Service:
     ``name`` is also its schema. ``domain`` is called first, with no ledger in its hands yet.
     ``internal`` is mounted at ``/internal/v1`` beside health and metrics. ``provision`` runs after
     migrating and making topics, and again at each start: it must be safe to repeat.
+    ``files`` is for the role ``check``: it reads what ``domain`` does not and some role does,
+    raises as ``gather`` does, and gives a sentence for each other file that is wrong.
     """
 
     name: str
@@ -142,6 +151,7 @@ class Service:
     federation: Callable[[Parts], FastAPI] | None = None
     chores: Callable[[Parts], tuple[Chore, ...]] = no_chores
     provision: Callable[[Parts], Awaitable[None]] | None = None
+    files: Callable[[Parts], Iterable[str]] = no_files
 
 
 def gather(service: Service, role: str, clock: Clock | None = None) -> Parts:

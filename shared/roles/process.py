@@ -67,6 +67,9 @@ class Process:
         finally:
             for listener in self.listeners:
                 listener.close()
+            for task in parts.beside:
+                task.cancel()
+            await asyncio.gather(*parts.beside, return_exceptions=True)
             await _within(STOP_SECONDS, ledger.close(), parts.http.aclose(), what="ledger")
             await _within(STOP_SECONDS, parts.database.close(), what="database")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -31,8 +32,29 @@ GRACE_SECONDS: Final = 1
 Reasons = Callable[[], Awaitable[tuple[str, ...]]]
 
 
+_MENDS: Final = {
+    errno.EADDRINUSE: "end what listens there, or choose another",
+    errno.EACCES: "choose a port above 1023",
+}
+
+
 class CannotListen(Exception):
     """An address is not ours or a port is taken; the text names the settings."""
+
+
+def bind(name: str, host: str, port: int) -> socket.socket:
+    """A socket that listens; raises ``CannotListen``. ``name`` as of a ``Listener``."""
+    try:
+        return socket.create_server((host, port), backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        settings = " and ".join(variable(f"{name}_{part}") for part in ("host", "port"))
+        number = (isinstance(error, OSError) and error.errno) or 0
+        # Python adds the address to what the system says; a name's errors are below 0.
+        said = os.strerror(number) if number > 0 else getattr(error, "strerror", "no name")
+        mend = _MENDS.get(number, "name an address of this machine")
+        raise CannotListen(
+            f"{settings}: {host}:{port} cannot be listened on ({said}): {mend}"
+        ) from error
 
 
 class Listener:
@@ -46,17 +68,7 @@ class Listener:
         self, name: str, app: FastAPI, host: str, port: int, tls: ssl.SSLContext | None = None
     ) -> None:
         self.name = name
-        try:
-            self._socket = socket.create_server((host, port), backlog=BACKLOG)
-        except OSError as error:
-            settings = " and ".join(variable(f"{name}_{part}") for part in ("host", "port"))
-            # Python adds the address to what the system says.
-            system = (error.errno or 0) > 0
-            reason = os.strerror(error.errno or 0) if system else error.strerror
-            raise CannotListen(
-                f"{settings}: {host}:{port} cannot be listened on ({reason}): "
-                "end what listens there, or choose another"
-            ) from error
+        self._socket = bind(name, host, port)
         self.port: int = self._socket.getsockname()[1]
         self._server = _Server(
             uvicorn.Config(

@@ -557,7 +557,7 @@ async def running(city: City, *, neighbours: bool = True) -> AsyncIterator[City]
         if neighbours:
             work.append(played.play())
         tasks = [asyncio.ensure_future(each) for each in work]
-        tasks.append(parts.kept["directory"])
+        tasks.extend(parts.beside)
         watching = asyncio.ensure_future(_watch(tasks))
         try:
             yield city

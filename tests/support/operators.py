@@ -105,7 +105,7 @@ def _type(annotation: Any, metadata: list[Any]) -> str:
         return "list"
     names = {getattr(each, "func", each).__name__ for each in metadata if hasattr(each, "func")}
     if annotation is Path:
-        return "directory" if "_directory" in names else "file"
+        return "directory" if "open_directory" in names else "file"
     if annotation is SecretStr:
         return "URL, secret"
     if annotation is bool:

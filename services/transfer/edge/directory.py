@@ -91,6 +91,10 @@ class DirectoryFile:
         """See ``held``."""
         return self.held.directory
 
+    def look(self) -> None:
+        """Raises ``DirectoryIsWrong`` where the file could not be taken; takes nothing."""
+        self._judged(self._read())
+
     async def load(self) -> Directory:
         """Takes the file, or raises ``DirectoryIsWrong``."""
         async with self._loading:

@@ -28,6 +28,7 @@ from node import making
 from node.layout import SERVICES, Node, find
 from shared.postgres import migrate
 from shared.roles import Role, provision
+from shared.roles.check import Finding, check
 from shared.settings import ServiceSettings, load
 from tests.support.infrastructure import eventually, free_port
 from tests.support.processes import ROOT, Processes
@@ -68,6 +69,9 @@ class Place:
             | {"JIEXU_KAFKA_BOOTSTRAP": bootstrap or nobody}
             | more
         )
+
+    def write_directory(self, text: str) -> None:
+        Path(self.node.directory).write_text(text, "ascii")
 
 
 @pytest.fixture
@@ -300,6 +304,51 @@ def test_check_finds_what_would_hinder_a_start(
     assert str(found["files"]).endswith("put the key there, mode 0400")
 
 
+@pytest.mark.parametrize(
+    ("service", "name", "content", "said"),
+    [
+        ("registry", "keys/registry/token.key", None, "put the key there, mode 0400"),
+        ("transfer", "keys/transfer/wrap.key", None, "put the key there, mode 0400"),
+        ("transfer", "keys/transfer/wrap.key", "abcd", "does not hold 32 bytes in hex"),
+        ("records", "keys/public/service-transfer.pub", None, ".pub cannot be read"),
+        ("records", "directory", "[]", "JIEXU_DIRECTORY: the directory is not of its form"),
+        ("transfer", "directory", "[]", "JIEXU_DIRECTORY: "),
+        ("transfer", "directory", '{"body": {}, "sigs": []}', "JIEXU_DIRECTORY: "),
+    ],
+)
+def test_check_reads_every_file_that_some_role_reads(
+    place: Place, service: str, name: str, content: str | None, said: str
+) -> None:
+    path = Path(place.node.directory) if name == "directory" else place.node.home / name
+    path.unlink()
+    if content is not None:
+        path.write_text(content, "ascii")
+        path.chmod(0o400)
+    with environment(place.variables(service)):
+        wrong = [each.problem or "" for each in look(service) if each.what == "files"]
+    assert len(wrong) == 1 and said in wrong[0], wrong
+
+
+def test_check_finds_an_address_that_is_not_ours(place: Place) -> None:
+    with environment(place.variables("transfer", JIEXU_API_HOST="192.0.2.7")):
+        wrong = [each.problem for each in look("transfer") if each.what == "settings"]
+    assert wrong == [
+        "JIEXU_API_HOST and JIEXU_API_PORT: 192.0.2.7:0 cannot be listened on "
+        "(Cannot assign requested address): name an address of this machine"
+    ]
+
+
+@pytest.mark.parametrize("service", ["transfer"])
+async def test_a_directory_that_cannot_be_taken_is_told_once(waiting: Waiting) -> None:
+    waiting.place.write_directory("[]")
+    variables = waiting.place.variables(waiting.service)
+    child = waiting.processes.start("api", "services.transfer", "api", **variables)
+    await eventually(lambda: "directory.wrong" in child.log_tail(50), "it is told")
+    await asyncio.sleep(3)
+    assert child.log_tail(100).count("directory.wrong") == 1
+    waiting.processes.assert_alive("api")
+
+
 @contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
@@ -310,6 +359,18 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 def assembled(place: Place, service: str, **variables: str):  # type: ignore[no-untyped-def]
     """The service as ``main`` assembles it from these variables."""
+    kind, assemble = made_of(service)
+    with environment(variables):
+        return assemble(load(kind))
+
+
+def look(service: str) -> tuple[Finding, ...]:
+    """What ``check`` finds with the variables that are set now."""
+    return check(*made_of(service))
+
+
+def made_of(service: str):  # type: ignore[no-untyped-def]
+    """Its settings, and how it is assembled from them."""
     wiring = importlib.import_module(f"services.{service}.wiring")
     settings = importlib.import_module(f"services.{service}.settings")
     kind = next(
@@ -319,8 +380,7 @@ def assembled(place: Place, service: str, **variables: str):  # type: ignore[no-
         and issubclass(each, ServiceSettings)
         and each is not ServiceSettings
     )
-    with environment(variables):
-        return wiring.assemble(load(kind))
+    return kind, wiring.assemble
 
 
 @pytest.mark.parametrize("broker", [False, True])

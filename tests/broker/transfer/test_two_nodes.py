@@ -155,7 +155,7 @@ async def nodes(
             assert child.exit_code == 0, child.log_tail(40)
             processes.start(letter, "services.transfer", "serve", **environments[letter])
             await node.house.directory.load()
-            node.parts.kept["directory"].cancel()  # type: ignore[union-attr]
+            node.parts.beside[0].cancel()
         for beside, played in neighbours:
             tasks = [asyncio.ensure_future(each) for each in (beside.run(), played.play())]
             stack.push_async_callback(ended, tasks, beside)
