@@ -13,11 +13,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from node import directory, kafka_jars, postgres
 from node.directory import DirectoryIsWrong
 from node.expiry import soon
-from node.keys import SEALING, SIGNING, SYMMETRIC
+from node.keys import (
+    SEALING,
+    SIGNING,
+    SYMMETRIC,
+    USES,
+    kid,
+    public_bytes,
+    read_private,
+)
 from node.layout import DATABASE, INTERNAL, POSTGRES, SERVICES, Node
 from node.members import PROJECT, environment, server_of, why_not_ready
 from node.process import port_is_taken
@@ -110,17 +119,35 @@ def _directory(node: Node) -> Iterator[Finding]:
     try:
         signed = directory.read(path)
         directory.verify(signed, node.directory_keys)
-        listed = any(entry["city"] == node.code for entry in signed["body"]["nodes"])
-        yield Finding(f"directory serial {signed['body']['serial']}", listed,
+        ours = [entry for entry in signed["body"]["nodes"] if entry["city"] == node.code]
+        yield Finding(f"directory serial {signed['body']['serial']}", bool(ours),
                       "名录中没有本节点:把 entry.json 交给联盟办公室",
                       "this node is not listed: give entry.json to the federation office")
         ending = soon(node, datetime.now(UTC))
     except DirectoryIsWrong as wrong:
         yield Finding(f"directory {path}", False, f"名录有误:{wrong}", f"{wrong}")
         return
+    for entry in ours:
+        yield _signing_keys(node, entry)
     for item in ending:
         yield Finding(f"{item.what} until {item.at}", False, f"还剩 {item.days} 天:请更新",
                       f"{item.days} days left: renew it")
+
+
+def _signing_keys(node: Node, entry: dict[str, Any]) -> Finding:
+    """Whether others can verify what this node signs: each key in use is the one listed."""
+    strange = []
+    for service, use in USES:
+        try:
+            own = kid(node.code, public_bytes(read_private(node.keys / service / f"{use}.key")))
+        except (OSError, ValueError, TypeError):
+            continue  # told where keys are looked at
+        if not any(item["kid"] == own and use in item["uses"] for item in entry["keys"]):
+            strange.append(f"{use}.key")
+    return Finding("signing keys", not strange,
+                   f"名录中没有 {', '.join(strange)}:换回原来的密钥,或由联盟办公室签署 entry.json",
+                   f"the directory does not list {', '.join(strange)}: put the key back that it "
+                   "lists, or have entry.json signed by the federation office")
 
 
 def _services(node: Node) -> Iterator[Finding]:

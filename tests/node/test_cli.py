@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from node import directory, doctor, expiry, layout, making, supervisor, tokens
+from node import directory, doctor, expiry, keys, layout, making, supervisor, tokens
 from node.commands import nodes
 from node.terminal import Exit, language
 from services.registry.domain import regions
@@ -161,6 +162,12 @@ def test_doctor_finds_what_is_missing_and_says_how_to_mend_it(made: Path) -> Non
     node = layout.load(made / "500000")
     (node.keys / "records" / "head.key").unlink()
     (node.keys / "transfer" / "wrap.key").chmod(0o444)
+    # Another node's, say: it signs, and nobody could verify it.
+    (node.keys / "transfer" / "message.key").unlink()
+    keys.write_private(node.keys / "transfer" / "message.key", Ed25519PrivateKey.generate())
+    strange = jiexu(made, "doctor", "-n", "500000", "--json")
+    mend = {item["what"]: item["mend"] for item in told(strange) if not item["right"]}
+    assert mend["signing keys"].startswith("the directory does not list message.key: ")
     node.changed(directory_keys=())
     asked = jiexu(made, "doctor", "-n", "500000", "--json")
     assert asked.returncode == Exit.FOUND_WRONG
