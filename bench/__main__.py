@@ -43,9 +43,10 @@ def main(arguments: Sequence[str]) -> int:
         root = Path(directory)
         found = machine.describe(root)
         with bench_in(root, quick=asked.quick, say=say) as bench:
-            durability = asyncio.run(machine.durability(bench.city.postgres.url))
+            city = bench.city
+            durability = asyncio.run(machine.durability(city.postgres.url, city.kafka.bootstrap))
             results = [result for module in wanted for result in taken(module, bench)]
-    report.show(results, console)
+    report.show(results, console, judged=not asked.quick)
     report.write(
         asked.out,
         report.document(

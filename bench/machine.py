@@ -12,6 +12,9 @@ from typing import Any
 
 import asyncpg
 import psutil
+from confluent_kafka.admin import AdminClient
+
+from shared.relay.log import DURABLE
 
 FSYNCS = 50
 
@@ -31,8 +34,8 @@ def describe(root: Path) -> dict[str, Any]:
     }
 
 
-async def durability(url: str) -> dict[str, Any]:
-    """What the database says of itself, and what relay and broker are set to."""
+async def durability(url: str, bootstrap: str) -> dict[str, Any]:
+    """What database and broker say of themselves, and what the relay's producer is set to."""
     names = ("fsync", "full_page_writes", "synchronous_commit", "wal_level")
     connection = await asyncpg.connect(url)
     try:
@@ -40,10 +43,14 @@ async def durability(url: str) -> dict[str, Any]:
         found["server_version"] = await connection.fetchval("SHOW server_version")
     finally:
         await connection.close()
-    return {
-        "postgresql": found,
-        "kafka": {"acks": "all", "idempotence": True, "brokers": 1, "replication": 1},
+    cluster = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10)
+    copies = {
+        len(partition.replicas)
+        for topic in cluster.topics.values()
+        for partition in topic.partitions.values()
     }
+    kafka = {"relay": DURABLE, "brokers": len(cluster.brokers), "replication": sorted(copies)}
+    return {"postgresql": found, "kafka": kafka}
 
 
 def _processor() -> str:

@@ -23,13 +23,17 @@ def document(
     began_at: str,
     seconds: float,
 ) -> dict[str, Any]:
-    """Everything that was seen; each measure carries machine and durability with it."""
+    """Everything that was seen; each measure carries machine and durability with it.
+
+    Reaches are meant for full sizes: what was measured small is not judged.
+    """
+    judged = {"met": None} if quick else {}
     return {
         "began_at": began_at,
         "seconds": round(seconds),
         "quick": quick,
         "measures": [
-            result.row() | {"machine": dict(machine), "durability": dict(durability)}
+            result.row() | judged | {"machine": dict(machine), "durability": dict(durability)}
             for result in results
         ],
     }
@@ -40,7 +44,7 @@ def write(path: Path, found: Mapping[str, Any]) -> None:
     write_whole(path, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
 
 
-def show(results: Sequence[Result], console: Console) -> None:
+def show(results: Sequence[Result], console: Console, *, judged: bool) -> None:
     """The table: what it is, ours, the reference, their ratio, what it should reach."""
     table = Table(show_lines=True)
     for header in ("measure", "ours", "reference", "ratio", "reach", "met"):
@@ -60,7 +64,7 @@ def show(results: Sequence[Result], console: Console) -> None:
             _figure(row["reference"], ""),
             _figure(row["ratio"], ""),
             row["reach"],
-            {True: "yes", False: "no", None: "–"}[result.met],
+            {True: "yes", False: "no", None: "–"}[result.met if judged else None],
         )
     console.print(table)
 

@@ -111,7 +111,7 @@ class Streams:
         )
         most, deadline = 0.0, time.monotonic() + RUN_SECONDS
         while child.running:
-            most = max(most, mebibytes(child.pid))
+            most = max(most, megabytes(child.pid))
             if time.monotonic() > deadline:
                 child.kill()
             time.sleep(0.2)
@@ -122,7 +122,7 @@ class Streams:
         return count / float(seconds), most
 
 
-def mebibytes(pid: int) -> float:
+def megabytes(pid: int) -> float:
     """What a process and its descendants hold, shared pages in parts (PSS); 0 when it is gone."""
     held = 0
     try:
@@ -132,7 +132,7 @@ def mebibytes(pid: int) -> float:
             held += getattr(full, "pss", full.uss)
     except psutil.Error:
         pass
-    return float(held) / 2**20
+    return float(held) / 10**6
 
 
 def _java() -> str:

@@ -36,7 +36,7 @@ KINDS = [
 ]
 MOVE_SECONDS = 120.0
 APPROVAL_SECONDS = 600.0
-_NAME = "transfer of a dossier of 2,000 leaves"
+_NAME = "transfer of a dossier between two idle nodes"
 VERIFIED = "verification of the same dossier alone"
 MEASURES = (
     Measure(

@@ -9,7 +9,7 @@ from bench.city import City, Run
 from bench.frame import Bench, Measure, Reach, Result, alternate
 from bench.hours import Hours
 from bench.load import closed_loop
-from bench.measures.recording import PEOPLE, SPARE
+from bench.measures.recording import PEOPLE, SPARE, counted
 from node.process import free_ports
 
 CLIENTS_PER_PROCESS = 64
@@ -56,7 +56,7 @@ def rate(city: City, hours: Hours, count: int, seconds: float) -> float:
         Run("records", "api", api_port=api, internal_port=internal)
         for api, internal in zip(ports[:count], ports[count:], strict=True)
     ]
-    with city.running(*runs):
+    with city.running(*runs), counted(city, hours):
         return closed_loop(
             ports[:count], hours.requests(), clients=CLIENTS_PER_PROCESS * count, seconds=seconds
         ).rate

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bench.city import City, Run
 from bench.frame import Bench, Measure, Reach, Result, alternate
 from bench.hours import Hours
 from bench.load import closed_loop
 from bench.statements import Statements
+from node.layout import DATABASE
 
 CLIENTS = 64
 PEOPLE = 1000
@@ -52,16 +54,20 @@ def take(bench: Bench) -> Iterator[Result]:
 
 def ours(city: City, hours: Hours, seconds: float) -> float:
     """Entries a second; what was answered stands in the tables afterwards."""
-    count = "SELECT count(*) FROM records.entry_version"
-    before = city.value(count)
-    given = hours.given
-    with city.running(Run("records", "api")):
-        load = closed_loop(
+    with city.running(Run("records", "api")), counted(city, hours):
+        return closed_loop(
             [city.api_port("records")], hours.requests(), clients=CLIENTS, seconds=seconds
-        )
-    stored = city.value(count) - before
-    assert stored == hours.given - given, f"{stored} of {hours.given - given} entries are stored"
-    return load.rate
+        ).rate
+
+
+@contextmanager
+def counted(city: City, hours: Hours, database: str = DATABASE) -> Iterator[None]:
+    """Every entry that is given within stands in the tables in the end."""
+    count = "SELECT count(*) FROM records.entry_version"
+    before, given = city.value(count, database=database), hours.given
+    yield
+    stored, given = city.value(count, database=database) - before, hours.given - given
+    assert stored == given, f"{stored} of {given} entries are stored"
 
 
 def without_sql(city: City, hours: Hours, seconds: float) -> float:

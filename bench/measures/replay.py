@@ -14,7 +14,7 @@ from bench import raw
 from bench.city import City, Run, wait_for_end
 from bench.frame import Bench, Measure, Reach, Result, alternate
 from bench.stories import MINUTES, approved, recorded
-from bench.streams import CannotBuild, Streams, mebibytes
+from bench.streams import CannotBuild, Streams, megabytes
 from node.process import free_ports
 from services.records.contract.topics import TOPICS as RECORDS_TOPICS
 from services.registry.contract.topics import TOPICS as REGISTRY_TOPICS
@@ -51,7 +51,7 @@ MEASURES = (
     ),
     Measure(
         name=f"{_NAME}, loop, 2 processes: memory",
-        unit="MiB",
+        unit="MB",
         reference="Kafka Streams, the same run",
         reach=Reach(of="ratio", at_most=0.6),
     ),
@@ -89,7 +89,7 @@ def take(bench: Bench) -> Iterator[Result]:
         ours=stage.memory["two"],
         reference=stage.memory["streams"],
         not_run=why,
-        note=f"PostgreSQL besides: {max(stage.memory['postgresql']):.0f} MiB",
+        note=f"PostgreSQL besides: {max(stage.memory['postgresql']):.0f} MB",
     )
 
 
@@ -157,11 +157,11 @@ class Stage:
                     break
                 assert time.monotonic() < deadline, f"{passed} of {until} events were read"
                 most["processes"] = max(
-                    most["processes"], sum(mebibytes(child.pid) for child in children)
+                    most["processes"], sum(megabytes(child.pid) for child in children)
                 )
                 time.sleep(POLL_SECONDS)
             assert self.city.postgres.child is not None
-            most["postgresql"] = mebibytes(self.city.postgres.child.pid)
+            most["postgresql"] = megabytes(self.city.postgres.child.pid)
         if processes == 2:
             self.memory["two"].append(most["processes"])
             self.memory["postgresql"].append(most["postgresql"])

@@ -20,6 +20,8 @@ from shared.messages import Unavailable
 Place = tuple[str, int]  # short topic name, partition
 
 DELIVERY_SECONDS: Final = 10.0
+# What makes a delivery a promise: on every replica in sync, once, in order.
+DURABLE: Final = {"enable.idempotence": True, "acks": "all"}
 STANDSTILL_SECONDS: Final = 20.0
 PAGE_MESSAGES: Final = 2000
 # A fatal error (the broker's log had lost its end: out of order sequence) is raised by the client
@@ -136,8 +138,7 @@ class Sender:
             {
                 **self._broker.confluent(),
                 "client.id": "jiexu-relay",
-                "enable.idempotence": True,
-                "acks": "all",
+                **DURABLE,
                 # As Java, kafka-python and Debezium place keys; the default is CRC32.
                 "partitioner": "murmur2_random",
                 "linger.ms": 5,
