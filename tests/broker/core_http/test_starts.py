@@ -429,3 +429,4 @@ async def test_a_port_that_is_taken_is_named(place: Place, database: str, name: 
         f"JIEXU_{name}_HOST and JIEXU_{name}_PORT: 127.0.0.1:{port} cannot be listened on "
         "(Address already in use): end what listens there, or choose another"
     )
+    assert "directory.failed" not in done.stderr
