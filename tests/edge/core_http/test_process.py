@@ -1,4 +1,5 @@
-"""Does a process end when a part of it has failed, though its reader would go on?"""
+"""Does a process end when a part of it has failed, though its reader would go on? And does it say
+once what its start waits for?"""
 
 from __future__ import annotations
 
@@ -7,7 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from shared.ledger import Gate
+from shared.messages import Unavailable
+from shared.relay import open_when_compared, own_topics
 from shared.roles.process import Process
 
 
@@ -45,3 +50,24 @@ async def test_a_worker_that_fails_ends_the_process_and_the_reader_leaves_its_gr
         with pytest.raises(_Failed):
             await process._run_parts(asyncio.Event())
     assert process.left
+
+
+async def test_what_a_start_waits_for_is_logged_when_it_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = iter(["away", "away", "refused", "refused", None])
+
+    async def compare(*_: object) -> int:
+        if why := next(asked):
+            raise Unavailable(why)
+        return 0
+
+    monkeypatch.setattr(own_topics, "compare", compare)
+    monkeypatch.setattr(own_topics, "RETRY_SECONDS", 0)
+    nothing: Any = None
+    with capture_logs() as logged:
+        await open_when_compared(Gate(), nothing, "broker", "500000", [])
+    assert [(each["event"], each["reason"]) for each in logged] == [
+        ("start.waits", "away"),
+        ("start.waits", "refused"),
+    ]
