@@ -113,6 +113,10 @@ def certificates_shown(node: Node) -> list[str]:
     except (OSError, ValueError):
         raise Failure(Exit.ASKED_WRONGLY, f"{PEER_CERTIFICATE}:{path} 不是 PEM 证书文件",
                       f"{PEER_CERTIFICATE}: {path} is no certificate in PEM") from None
+    if shown.not_valid_after_utc <= datetime.now(UTC):
+        ended = moment(shown.not_valid_after_utc)
+        raise Failure(Exit.ASKED_WRONGLY, f"{PEER_CERTIFICATE}:{path} 已于 {ended} 过期:请先换新",
+                      f"{PEER_CERTIFICATE}: {path} ended at {ended}: renew it first")
     return [hashlib.sha256(shown.public_bytes(serialization.Encoding.DER)).hexdigest()]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.access.broker import BROKER_MEND, Bootstrap, Broker, refusal
 from shared.access.database import database_url
+from shared.access.ending import shown_until
 from shared.access.settings import (
     AccessSettings,
     Certificate,
@@ -28,4 +29,5 @@ __all__ = [
     "line_of",
     "refusal",
     "server_context",
+    "shown_until",
 ]

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeVar
 
-from shared.access import BROKER_MEND
+from shared.access import BROKER_MEND, shown_until
+from shared.clock import wire
 from shared.messages import Unavailable
 from shared.postgres import Database, DatabaseRefuses
 from shared.reader.log_view import LogView, NotLetIn
@@ -86,6 +87,10 @@ async def _files(service: Service) -> tuple[Finding, ...]:
         parts = gather(service, "provision")
         async with parts.http:
             service.domain(parts)
+            for use, end in shown_until(service.settings).items():
+                if end <= parts.clock.now():
+                    name = f"JIEXU_{use.upper()}_CERTIFICATE"
+                    problems.append(f"{name} ended at {wire(end)}: put a newer one there")
             for name in NEIGHBOURS:
                 load_public_key(service.settings.public_keys / f"service-{name}.pub")
             problems.extend(service.files(parts))

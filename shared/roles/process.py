@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 
 import asyncpg
 import structlog
 from fastapi import FastAPI
 
+from shared.access import shown_until
 from shared.auth import routes_without_guard
 from shared.jobs import Jobs
 from shared.ledger import Gate, Ledger
@@ -52,6 +55,11 @@ class Process:
         self._writes_open = self.parts.metrics.gauge(
             "writes_open", "1 once this start has compared its topics with its database."
         )
+        ends = self.parts.metrics.gauge(
+            "certificate_expires_seconds", "Until a certificate that is shown here ends.", "use"
+        )
+        for use, end in shown_until(service.settings).items():
+            ends.labels(use).set_function(partial(self._seconds_until, end))
         self._topics = [t.name for t in with_dead_letters(service.name, service.topics)]
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -82,6 +90,9 @@ class Process:
             raise
         except Unavailable as away:
             _LOG.warning("start.waits", reason=str(away))
+
+    def _seconds_until(self, end: datetime) -> float:
+        return (end - self.parts.clock.now()).total_seconds()
 
     async def reasons(self) -> tuple[str, ...]:
         """Why this process should get no traffic; none when it is ready."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -61,6 +61,10 @@ def test_the_entry_carries_the_digest_of_a_configured_certificate(
     assert entry["tls_client_sha256"] == [shown.sha256]
     settled = node.changed(extra={"JIEXU_PEER_CERTIFICATE": str(other.certificate)})
     assert keys.certificates_shown(settled) == [other.sha256]
+    ended = authority.sign("ended", life=timedelta(minutes=-30))
+    with pytest.raises(Failure, match="renew it first"):
+        keys.certificates_shown(node.changed(extra={
+            "JIEXU_PEER_CERTIFICATE": str(ended.certificate)}))
     monkeypatch.setenv("JIEXU_PEER_CERTIFICATE", str(tmp_path / "absent.pem"))
     with pytest.raises(Failure, match="is no certificate in PEM"):
         make(tmp_path / "nodes", "510100", "成都", at=datetime.now(UTC))

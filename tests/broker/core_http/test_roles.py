@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from shared.internal_http import InternalClient, Refused, new_client
 from shared.messages import Grant, Unavailable
 from shared.signing import load_signing_key
 from tests.support import toy
+from tests.support.certificates import Authority
 from tests.support.infrastructure import eventually, free_port
 from tests.support.processes import ROOT, Processes
 
@@ -296,8 +299,15 @@ async def _says_restored(city: City) -> bool:
     return any(reason.startswith("restored: ") for reason in reasons)
 
 
-async def test_neighbours_are_let_in_by_their_keys_alone(city: City, processes: Processes) -> None:
+async def test_neighbours_are_let_in_by_their_keys_alone(
+    city: City, processes: Processes, tmp_path: Path
+) -> None:
     city.provision()
+    shown = Authority(tmp_path).sign("api", life=timedelta(days=12))
+    city.environments["counter"] |= {
+        "JIEXU_API_CERTIFICATE": str(shown.certificate),
+        "JIEXU_API_CERTIFICATE_KEY": str(shown.key),
+    }
     start(processes, city, "counter", "api")
     await eventually(lambda: city.is_ready("counter"), "counter is ready")
     key = load_signing_key(city.directory / "keys/tally/service.key")
@@ -327,6 +337,10 @@ async def test_neighbours_are_let_in_by_their_keys_alone(city: City, processes: 
         assert unnamed.value.status == 403
         metrics = await http.get(f"{city.url('counter', 'INTERNAL')}/metrics")
         assert 'jiexu_build_info{node="' in metrics.text
+        [left] = re.findall(
+            r'^jiexu_certificate_expires_seconds{use="api"} (.*)$', metrics.text, re.M
+        )
+        assert 11.9 < float(left) / 86_400 < 12
         for path in ("/internal/v1/counters/provisioned", "/docs", "/openapi.json"):
             assert (await http.get(city.url("counter", "INTERNAL") + path)).status_code in (
                 401,
