@@ -37,11 +37,19 @@ DUMP_SECONDS = 6 * 3600
 REQUEST_MILLISECONDS = 10_000
 
 
-class CannotBackUp(Exception):
+class _Said(Exception):
+    """In both languages."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh, self.en = zh, en
+
+
+class CannotBackUp(_Said):
     """The place is taken, or a part could not be read; the text says which and what to do."""
 
 
-class BackupIsWrong(Exception):
+class BackupIsWrong(_Said):
     """A backup that is incomplete, or of which a file has changed."""
 
 
@@ -52,7 +60,8 @@ def take(node: Node, place: Path, at: datetime) -> dict[str, Any]:
     the operating system pass: node away, no space.
     """
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise CannotBackUp(f"{place} is not empty: name a new directory")
+        raise CannotBackUp(f"{place} 不是空目录:请另选新目录",
+                           f"{place} is not empty: name a new directory")
     made = not place.exists()
     place.mkdir(parents=True, exist_ok=True)
     # The vault is in it, encrypted, and everybody's pseudonyms.
@@ -82,14 +91,17 @@ def check(place: Path) -> dict[str, Any]:
         wanted = dict(manifest["files"])
         made = manifest["format"], manifest["node"], manifest["at"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise BackupIsWrong(f"{place} holds no complete backup: {MANIFEST} is missing or lacks a "
-                            "part") from None
+        raise BackupIsWrong(
+            f"{place} 中没有完整的备份:{MANIFEST} 缺失或不全",
+            f"{place} holds no complete backup: {MANIFEST} is missing or lacks a part") from None
     if made[0] != FORMAT:
-        raise BackupIsWrong(f"{place} is of format {made[0]}; this release reads {FORMAT}")
+        raise BackupIsWrong(f"{place} 的格式为 {made[0]},本版本只读 {FORMAT}",
+                            f"{place} is of format {made[0]}; this release reads {FORMAT}")
     for name, digest in wanted.items():
         path = place / name
         if not path.is_file() or _digest(path) != digest:
-            raise BackupIsWrong(f"{path} is missing or has changed since the backup")
+            raise BackupIsWrong(f"{path} 缺失,或在备份后被改动",
+                                f"{path} is missing or has changed since the backup")
     return manifest
 
 
@@ -141,7 +153,8 @@ def _dump(node: Node, file: Path) -> None:
     if done.returncode:
         # Its last line says what is wrong, with names of tables at most.
         said = done.stderr.strip().splitlines()[-1:] or ["it says nothing"]
-        raise CannotBackUp(f"pg_dump ended with {done.returncode}: {said[0]}")
+        raise CannotBackUp(f"pg_dump 以 {done.returncode} 结束:{said[0]}",
+                           f"pg_dump ended with {done.returncode}: {said[0]}")
     file.chmod(0o600)
 
 

@@ -39,6 +39,10 @@ MIN_DISK_GIGABYTES = 2.0
 # A check asks database and broker once; four at a time import for seconds on busy cores.
 CHECK_SECONDS = 60.0
 
+# What a service's own check looked at; its sentence follows in English, as in its log.
+SAID_ZH = {"settings": "设置有误,服务提示", "files": "密钥或文件有误,服务提示",
+           "database": "数据库不可用,服务提示", "broker": "消息代理不可用,服务提示"}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -69,7 +73,8 @@ def _machine(root: Path) -> Iterator[Finding]:
         postgres.server_user()
     except (FileNotFoundError, LookupError) as missing:
         server, problem = False, str(missing)
-    yield Finding("PostgreSQL 18", server, f"{problem}", f"{problem}; make setup")
+    yield Finding("PostgreSQL 18", server, f"{problem};运行 make setup 安装",
+                  f"{problem}; make setup")
     try:
         kafka_jars.verify(kafka_jars.home())
         jars = True
@@ -167,15 +172,17 @@ def _services(node: Node) -> Iterator[Finding]:
         try:
             found = json.loads(told)
         except ValueError:
-            yield Finding(f"{service}", False, complaint[-500:], complaint[-500:])
+            yield Finding(f"{service}", False, f"检查未能完成:{complaint[-500:]}",
+                          complaint[-500:])
             continue
         for one in found:
             if one["what"] in ("settings", "files") or running:
                 problem = one["problem"] or ""
-                yield Finding(f"{service} {one['what']}", not problem, problem, problem)
+                yield Finding(f"{service} {one['what']}", not problem,
+                              f"{SAID_ZH[one['what']]}:{problem}", problem)
         if running:
             hindered = "; ".join(why_not_ready(node.port(INTERNAL[service])))
-            yield Finding(f"{service} ready", not hindered, hindered, hindered)
+            yield Finding(f"{service} ready", not hindered, f"服务未就绪:{hindered}", hindered)
 
 
 def _ports(node: Node) -> Iterator[Finding]:

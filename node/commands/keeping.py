@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,9 +33,9 @@ def backup(
     try:
         manifest = backups.check(directory) if check else _take(directory, node, data)
     except backups.BackupIsWrong as wrong:
-        raise Failure(Exit.FOUND_WRONG, f"备份不完整:{wrong}", str(wrong)) from None
+        raise Failure(Exit.FOUND_WRONG, f"备份不完整:{wrong.zh}", wrong.en) from None
     except backups.CannotBackUp as problem:
-        raise Failure(Exit.ASKED_WRONGLY, f"无法备份:{problem}", str(problem)) from None
+        raise Failure(Exit.ASKED_WRONGLY, f"无法备份:{problem.zh}", problem.en) from None
     if json:
         print_json(manifest)
     elif check:
@@ -49,8 +52,17 @@ def _take(directory: Path, node: str | None, data: Path | None) -> dict[str, Any
 
     from node import backup as backups
     from node.broker import answering
+    from shared.postgres import is_outage
 
     found = node_of(node, data)
+    if not (found.home / "postgres").is_dir():
+        raise Failure(
+            Exit.NODE_STATE,
+            f"节点 {found.code} 的数据库不在本机:jiexu backup 只用于 jiexu up 启动过的节点;"
+            '在容器中请用 pg_dump,参见 docs/operators.md 的 "Backup and restore"',
+            f"node {found.code} keeps no database here: jiexu backup is of a node that jiexu up "
+            'has started; in containers use pg_dump, see "Backup and restore" in '
+            "docs/operators.md")
     away = Failure(Exit.NODE_STATE, f"节点 {found.code} 未运行:先 jiexu up",
                    f"node {found.code} does not run: jiexu up first")
     try:
@@ -58,9 +70,30 @@ def _take(directory: Path, node: str | None, data: Path | None) -> dict[str, Any
     except Failure as problem:
         raise away if problem.code is Exit.NODE_STATE else problem from None
     try:
-        return backups.take(found, directory.absolute(), datetime.now(UTC))
-    except (asyncpg.PostgresError, ConnectionError, TimeoutError, KafkaError):
+        with _terminated_as_interrupted():
+            return backups.take(found, directory.absolute(), datetime.now(UTC))
+    except (ConnectionError, TimeoutError, KafkaError):
         raise away from None
+    except asyncpg.PostgresError as problem:
+        if is_outage(problem):
+            raise away from None
+        said = type(problem).__name__
+        raise Failure(Exit.NODE_STATE, f"数据库答复 {said}:用 jiexu doctor 查明原因",
+                      f"the database answers {said}: jiexu doctor says what is missing") from None
     except OSError as problem:
-        raise Failure(Exit.UNAVAILABLE, f"无法写入:{problem.strerror}",
-                      f"cannot be written: {problem.strerror}") from None
+        said = f"{problem.filename}: {problem.strerror}"
+        raise Failure(Exit.UNAVAILABLE, f"无法读写:{said}",
+                      f"cannot be read or written: {said}") from None
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM raises, as Ctrl-C does: what was begun is removed, the next try is not refused."""
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

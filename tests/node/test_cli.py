@@ -16,6 +16,7 @@ from node import directory, doctor, expiry, keys, layout, making, supervisor, to
 from node.commands import nodes
 from node.terminal import Exit, language
 from services.registry.domain import regions
+from tests.support.certificates import Authority
 
 PROJECT = Path(__file__).parents[2]
 
@@ -168,11 +169,16 @@ def test_doctor_finds_what_is_missing_and_says_how_to_mend_it(made: Path) -> Non
     strange = jiexu(made, "doctor", "-n", "500000", "--json")
     mend = {item["what"]: item["mend"] for item in told(strange) if not item["right"]}
     assert mend["signing keys"].startswith("the directory does not list message.key: ")
-    node.changed(directory_keys=())
+    ended = Authority(made).sign("api", life=timedelta(minutes=-30))
+    node.changed(directory_keys=(), extra={"JIEXU_API_CERTIFICATE": str(ended.certificate),
+                                           "JIEXU_API_CERTIFICATE_KEY": str(ended.key)})
     asked = jiexu(made, "doctor", "-n", "500000", "--json")
     assert asked.returncode == Exit.FOUND_WRONG
     wrong = {item["what"]: item["mend"] for item in told(asked) if not item["right"]}
     assert "head.key" in wrong["keys of records"]
+    assert wrong["rewards files"].startswith("JIEXU_API_CERTIFICATE ended at ")
+    in_chinese = jiexu(made, "doctor", "-n", "500000", lang="zh_CN.UTF-8").stdout
+    assert "head.key:请从备份恢复" in in_chinese and "密钥或文件有误" in in_chinese
     assert "chmod 400 wrap.key" in wrong["keys of transfer"]
     assert any("no pinned key" in mend for what, mend in wrong.items() if "directory" in what)
 

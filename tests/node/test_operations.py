@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import signal
 import stat
 import subprocess
 import time
@@ -20,10 +22,11 @@ import asyncpg
 import pytest
 
 from node import backup, control, making, supervisor
+from node.commands import keeping
 from node.layout import DATABASE, POSTGRES, SERVICES, Node, find
 from node.members import server_of
 from node.postgres import binaries
-from node.terminal import Exit
+from node.terminal import Exit, Failure
 from tests.node.conftest import free_base_port
 from tests.node.test_cli import jiexu
 from tests.support import operators
@@ -183,8 +186,29 @@ def test_a_backup_that_failed_leaves_nothing(
     assert not (tmp_path / "backup").exists()
 
 
+def test_a_backup_that_is_terminated_leaves_nothing(
+    running: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "_dump", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(SystemExit) as ended:
+        keeping._take(tmp_path / "backup", "500000", running.home.parent)
+    assert ended.value.code == 143
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_database_that_lacks_a_service_is_not_said_to_be_down(
+    running: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "SERVICES", ("nobody",))
+    with pytest.raises(Failure, match="the database answers UndefinedTableError"):
+        keeping._take(tmp_path / "backup", "500000", running.home.parent)
+
+
 def test_a_node_that_does_not_run_is_not_backed_up(tmp_path: Path) -> None:
     making.make(tmp_path, "500000", "重庆", at=datetime.now(UTC), base_port=free_base_port())
+    done = jiexu(tmp_path, "backup", str(tmp_path / "backup"))
+    assert (done.returncode, "keeps no database here" in done.stderr) == (Exit.NODE_STATE, True)
+    (tmp_path / "500000" / "postgres").mkdir()
     done = jiexu(tmp_path, "backup", str(tmp_path / "backup"))
     assert (done.returncode, "does not run" in done.stderr) == (Exit.NODE_STATE, True)
     assert not (tmp_path / "backup").exists()
