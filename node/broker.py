@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from kafka.errors import KafkaError
 from pydantic_settings import SettingsConfigDict
 
 from node.layout import Node
@@ -51,6 +54,19 @@ def answering(node: Node) -> Broker:
         raise Failure(Exit.REFUSED, f"{broker.servers} 的 Kafka 拒绝:{refused}",
                       f"Kafka at {broker.servers} refuses: {refused}") from None
     if not there:
-        raise Failure(Exit.NODE_STATE, f"{broker.servers} 的 Kafka 没有应答",
-                      f"Kafka at {broker.servers} does not answer")
+        raise _silent(broker)
     return broker
+
+
+@contextmanager
+def answering_on(broker: Broker) -> Iterator[None]:
+    """While it is spoken to: a broker that goes away meanwhile is the same ``Failure``."""
+    try:
+        yield
+    except KafkaError:
+        raise _silent(broker) from None
+
+
+def _silent(broker: Broker) -> Failure:
+    return Failure(Exit.NODE_STATE, f"{broker.servers} 的 Kafka 没有应答",
+                   f"Kafka at {broker.servers} does not answer")

@@ -40,8 +40,13 @@ async def run_faust(core: Core, sources: Sequence[Source], group: str, stop: asy
             core.give_up([(short_name(node, tp.topic), tp.partition) for tp in partitions])
 
         app.on_partitions_revoked.connect(revoked, weak=False)
-        async with faust_app_running(app):
-            await app.wait_first(stop.wait(), leave.wait())
+        try:
+            async with faust_app_running(app):
+                await app.wait_first(stop.wait(), leave.wait())
+        finally:
+            # All apps of a process share their signals, told apart by address: the next app at
+            # this one's address would call us too.
+            app.on_partitions_revoked.disconnect(revoked)
         if app.crash_reason is not None and not stop.is_set():
             raise app.crash_reason
 

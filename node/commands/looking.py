@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -140,11 +141,11 @@ def list_topics(node: NodeOption = None, data: DataOption = None,
                 json: JsonOption = False) -> None:
     """主题:键、分区、公开与否、消息数 · Topics: key, partitions, public or not, messages."""
     from node import topics
-    from node.broker import answering
+    from node.broker import answering, answering_on
 
     found = node_of(node, data)
-    answering(found)
-    there = topics.on_broker(found)
+    with answering_on(answering(found)):
+        there = topics.on_broker(found)
     rows = [{
         "topic": topic.on(found.code), "service": service, "public": topic.public,
         "key": topic.key, "description": topic.description,
@@ -179,28 +180,30 @@ def events_tail(
     """
     if service is not None and service not in SERVICES:
         raise Failure(Exit.ASKED_WRONGLY, f"没有服务 {service}", f"no service {service}")
-    from node.broker import answering
+    from node.broker import answering, answering_on
     from node.events import Filter, Tail
 
     found = node_of(node, data)
     wanted = Filter(type, subject, service)
-    tail = Tail(found.code, answering(found), from_beginning=from_beginning)
+    broker = answering(found)
     shown = 0
     try:
-        for seen in tail:
-            if not wanted.takes(seen):
-                continue
-            if json:
-                print(json_module.dumps(seen.as_json(), ensure_ascii=False), flush=True)
-            else:
-                out().print(line(seen))
-            shown += 1
-            if limit is not None and shown >= limit:
-                return
+        with (
+            answering_on(broker),
+            closing(Tail(found.code, broker, from_beginning=from_beginning)) as tail,
+        ):
+            for seen in tail:
+                if not wanted.takes(seen):
+                    continue
+                if json:
+                    print(json_module.dumps(seen.as_json(), ensure_ascii=False), flush=True)
+                else:
+                    out().print(line(seen))
+                shown += 1
+                if limit is not None and shown >= limit:
+                    return
     except KeyboardInterrupt:
         return
-    finally:
-        tail.close()
 
 
 def line(seen: Seen) -> str:

@@ -11,11 +11,15 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from kafka.errors import KafkaConnectionError
 
 from node import directory, doctor, expiry, keys, layout, making, supervisor, tokens
+from node.broker import answering_on
 from node.commands import nodes
-from node.terminal import Exit, language
+from node.terminal import Exit, Failure, language
 from services.registry.domain import regions
+from shared.access import Broker
+from tests.node.conftest import free_base_port
 from tests.support.certificates import Authority
 
 PROJECT = Path(__file__).parents[2]
@@ -38,7 +42,8 @@ def told(done: subprocess.CompletedProcess[str]) -> Any:
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     for code, name in (("500000", "重庆"), ("510100", "成都")):
-        making.make(tmp_path, code, name, at=datetime.now(UTC))
+        # Nobody else's broker may answer where these would: other tests run beside.
+        making.make(tmp_path, code, name, at=datetime.now(UTC), base_port=free_base_port())
     return tmp_path
 
 
@@ -305,6 +310,13 @@ def test_what_needs_a_running_node_says_so(made: Path, arguments: tuple[str, ...
     done = jiexu(made, *arguments, "-n", "500000")
     assert done.returncode == Exit.NODE_STATE
     assert "Traceback" not in done.stderr
+
+
+def test_a_broker_that_goes_away_meanwhile_is_told_as_one_that_is_away() -> None:
+    broker = Broker.of("127.0.0.1:1")
+    with pytest.raises(Failure, match=r"127\.0\.0\.1:1") as told, answering_on(broker):
+        raise KafkaConnectionError("111 ECONNREFUSED")
+    assert told.value.code is Exit.NODE_STATE
 
 
 def test_the_template_is_written_without_a_node(tmp_path: Path) -> None:

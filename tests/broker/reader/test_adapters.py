@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+import faust
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -88,6 +89,15 @@ async def test_a_bulk_is_bounded_by_its_messages_and_by_its_bytes(
         reader.core.handle = seen  # type: ignore[method-assign]
         await all_added(world.url, 200)
     assert max(sizes) == at_most
+
+
+@pytest.mark.parametrize("adapter", ["faust"], indirect=True)
+async def test_a_faust_app_that_has_ended_hears_nothing_of_the_next_one(world: World):
+    publish(world.bootstrap, world.node, [added("a", 1)])
+    async with world.reading():
+        await all_added(world.url, 1)
+    # By address: the next app at the same one would call whoever is left.
+    assert not any(faust.App.on_partitions_revoked._filter_receivers.values())
 
 
 async def test_every_record_is_read_once_in_order_and_the_reader_stops_at_once(world: World):
