@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import random
 import signal
 import socket
 import subprocess
@@ -19,6 +20,10 @@ import psutil
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _POLL_SECONDS = 0.02
+# Below the ports that the system gives to clients: one of those may be taken at any moment.
+_PORTS = range(10_000, 32_000)
+# Not what a test seeds: two processes that look at the same time must not look at the same ones.
+_AT_RANDOM = random.SystemRandom()
 
 
 class DidNotStart(Exception):
@@ -159,15 +164,20 @@ class Child:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many TCP ports of 127.0.0.1 that nobody listens on at this moment."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """So many TCP ports of 127.0.0.1 that nobody uses at this moment.
+
+    Raises ``OSError`` when each of a thousand that were looked at is in use.
+    """
+    found: list[int] = []
+    for port in _AT_RANDOM.sample(_PORTS, 1000):
+        with socket.socket() as one, contextlib.suppress(OSError):
+            # As whoever asks will bind it: a connection that has just ended is no hindrance.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError("of 1000 ports that were looked at, all but a few are in use")
 
 
 def port_is_taken(port: int) -> bool:

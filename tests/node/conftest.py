@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
 
 from node.layout import Body, Node
 from node.process import port_is_taken
+from tests.support.infrastructure import base_ports
 
 
 def free_base_port() -> int:
     """A base port whose whole range of 40 ports is free now."""
-    # Below the ports that the system gives to clients: one of those may be taken at any moment.
-    for base in random.sample(range(10_000, 32_000, 50), 50):
+    for base in base_ports():
         if not any(port_is_taken(base + offset) for offset in range(1, 41)):
             return base
-    pytest.fail("no free range of 40 ports was found in 50 tries")
+    pytest.fail("no free range of 40 ports was found")
 
 
 def bare_node(home: Path, code: str = "500000") -> Node:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from node.demo.cities import City, make
 from node.demo.people import Person
 from node.sheets.cells import SHANGHAI
 from node.terminal import Exit
+from tests.support.infrastructure import base_ports
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
@@ -60,8 +60,7 @@ class Town:
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    city, _ = make(tmp_path_factory.mktemp("town") / "nodes",
-                   random.sample(range(30_000, 40_000, 250), 20))
+    city, _ = make(tmp_path_factory.mktemp("town") / "nodes", base_ports())
     try:
         city.start(["registry", "records"])
         city.wait_until_ready(lambda _: None)

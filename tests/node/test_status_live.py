@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from node.sheets.cells import SHANGHAI
 from node.terminal import Exit
 from services.registry.domain.identity import code_text
 from services.transfer.domain.state import State
+from tests.support.infrastructure import base_ports
 from tests.support.reading import added, publish, spoilt
 
 PROJECT = Path(__file__).parents[2]
@@ -42,8 +42,7 @@ def test_every_state_that_is_not_over_is_asked_for() -> None:
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """Chengdu alone, with two of its services; Chongqing is in the directory and is down."""
-    _, city = make(tmp_path_factory.mktemp("status") / "nodes",
-                   random.sample(range(10_000, 17_000, 250), 20))
+    _, city = make(tmp_path_factory.mktemp("status") / "nodes", base_ports())
     try:
         city.start(["registry", "transfer"])
         city.wait_until_ready(lambda _: None)

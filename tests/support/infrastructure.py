@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import secrets
-import socket
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -21,6 +21,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+
+from node.process import free_ports
 
 T = TypeVar("T")
 
@@ -90,7 +92,6 @@ async def eventually(
 @contextmanager
 def _embedded_kafka() -> Iterator[str]:
     from node.kafka import EmbeddedKafka
-    from node.process import free_ports
 
     with tempfile.TemporaryDirectory(prefix="jiexu-test-kafka-") as directory:
         port, controller = free_ports(2)
@@ -118,10 +119,14 @@ def _embedded_postgres() -> Iterator[str]:
 
 def free_port() -> int:
     """A port of the loopback that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    (port,) = free_ports(1)
+    return port
+
+
+def base_ports() -> list[int]:
+    """Where the ports of two cities may begin, in an order that no other test has."""
+    # Below the ports that the system gives to clients: one of those may be taken at any moment.
+    return random.SystemRandom().sample(range(10_000, 32_000, 250), 50)
 
 
 async def _execute(url: str, statement: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from node.demo.cities import City, make
 from node.keys import moment
 from node.sheets.cells import SHANGHAI
 from node.terminal import Failure
+from tests.support.infrastructure import base_ports
 
 T = TypeVar("T")
 OLD, NEW = "500103", "510104"
@@ -85,7 +85,7 @@ def until(ask: Callable[[], T | None], what: str) -> T:
 @contextmanager
 def running(root: Path) -> Iterator[World]:
     """Both cities, made anew below ``root``, ready; stopped afterwards."""
-    old, new = make(root, random.sample(range(20_000, 30_000, 250), 20))
+    old, new = make(root, base_ports())
     cities = (old, new)
     try:
         for city in cities:
