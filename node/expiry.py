@@ -1,4 +1,4 @@
-"""What runs out soon: keys, and the directory itself?"""
+"""What runs out soon: keys, certificates, and the directory itself?"""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from node.directory import DirectoryIsWrong, read, read_entry
-from node.keys import USES, kid, public_bytes, read_private
+from node.keys import USES, kid, moment, public_bytes, read_private
 from node.layout import Node
 
 WARN_DAYS = 30
@@ -46,6 +48,15 @@ def _expiries(node: Node, now: datetime) -> Iterator[Expiry]:
     for entry in listed:
         for use, key in _current(node, entry):
             yield _expiry(f"{use} key {key['kid']}", key["not_after"], now)
+
+
+    for name, path in sorted(node.extra.items()):
+        if name.endswith("_CERTIFICATE"):
+            # What is no certificate is named by the service whose setting it is.
+            with suppress(OSError, ValueError):
+                chain = x509.load_pem_x509_certificates(Path(path).read_bytes())
+                end = min(each.not_valid_after_utc for each in chain)
+                yield _expiry(f"certificate {name}", moment(end), now)
 
 
 def _current(node: Node, entry: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

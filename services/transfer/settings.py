@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -40,7 +41,7 @@ class Settings(ServiceSettings):
     optional or required."""
     peer_ca: Certificate = None
     """The authorities of other cities' federation ports (PEM); the system's without."""
-    peer_certificate: Certificate = None
+    peer_certificate: Annotated[Certificate, Field(validate_default=True)] = None
     """What this city shows to others when it calls them; its digest stands in the directory."""
     peer_certificate_key: CertificateKey = None
     """Its private key (PEM, no password)."""
@@ -60,6 +61,13 @@ class Settings(ServiceSettings):
         if pins is not None and threshold > len(pins):
             raise ValueError("is more than the keys in JIEXU_DIRECTORY_KEYS")
         return threshold
+
+    @field_validator("peer_certificate")
+    @classmethod
+    def _shown_where_it_is_asked_for(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is None and info.data.get("federation_client_certificates") == "required":
+            raise ValueError("is missing: a city that demands certificates is asked for its own")
+        return path
 
     def federation_address(self) -> tuple[str, int]:
         """Where other cities are listened to."""

@@ -11,17 +11,21 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from shared.settings import variable
+from tests.support import operators
+
 ROOT = Path(__file__).parents[2] / "deploy" / "kubernetes"
 SERVICES = ("registry", "records", "rewards", "transfer")
 ROLES = ("api", "agents", "worker")
-# What an operator makes: the keys of `jiexu init`, database passwords, the office's directory.
+# What an operator makes: the keys of `jiexu init`, database passwords, the office's directory; and
+# what Strimzi, CloudNativePG and cert-manager make.
 GIVEN = {
     *(f"{service}-{what}" for service in SERVICES for what in ("keys", "database")),
     "public-keys",
     "directory",
 }
 # Kinds that another operator brings; Kubernetes itself has no schema of them.
-FOREIGN = {"ScaledObject": "keda.sh/v1alpha1"}
+FOREIGN = {"ScaledObject": "keda.sh/v1alpha1", "PodMonitor": "monitoring.coreos.com/v1"}
 
 
 def documents(text: str) -> list[dict[str, Any]]:
@@ -72,6 +76,42 @@ def of_kind(city: list[dict[str, Any]], *kinds: str) -> dict[str, dict[str, Any]
     return {one["metadata"]["name"]: one for one in city if one["kind"] in kinds}
 
 
+def settings_of(city: list[dict[str, Any]]) -> dict[str, str]:
+    maps = of_kind(city, "ConfigMap")
+    return next(one["data"] for name, one in maps.items() if name.startswith("city-"))
+
+
+def secrets_of(city: list[dict[str, Any]], service: str) -> set[str]:
+    """Its own, and the authorities'; in Chengdu the brokers and the other cities ask for more."""
+    found = {f"{service}-keys", f"{service}-database", "city-ca"}
+    node = settings_of(city)["JIEXU_NODE"]
+    if node == "510100":
+        found |= {"city-cluster-ca-cert", f"{node}-{service}"}
+        found |= {"transfer-tls"} if service == "transfer" else set()
+    return found
+
+
+@pytest.mark.containers
+def test_a_service_takes_the_settings_that_it_is_given(
+    city: list[dict[str, Any]],
+) -> None:
+    """Each variable is one of its own, and names a file that is mounted."""
+    known = {
+        service: {variable(field) for field in operators.settings_of(service).model_fields}
+        for service in SERVICES
+    }
+    shared = settings_of(city)
+    assert shared.keys() <= set().union(*known.values())
+    for name, one in of_kind(city, "Deployment", "Job").items():
+        service, pod = name.split("-")[0], one["spec"]["template"]["spec"]
+        main = pod["containers"][0]
+        own = {each["name"]: each["value"] for each in main["env"]}
+        assert own.keys() <= known[service] | {"JIEXU_SERVICE"}, name
+        places = [each["mountPath"] for each in main["volumeMounts"]]
+        files = [value for value in (shared | own).values() if value.startswith("/run/jiexu/")]
+        assert all(str(Path(file).parent) in places for file in files), name
+
+
 @pytest.mark.containers
 def test_an_overlay_is_valid_and_whole(city: list[dict[str, Any]]) -> None:
     for manifest in city:
@@ -92,8 +132,11 @@ def test_an_overlay_is_valid_and_whole(city: list[dict[str, Any]]) -> None:
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
             assert container["resources"]["limits"]["memory"], name
         assert {"name": "JIEXU_SERVICE", "value": name.split("-")[0]} in main["env"]
+        service = name.split("-")[0]
         named = {each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each}
-        assert named == {f"{name.split('-')[0]}-keys", f"{name.split('-')[0]}-database"}, name
+        assert named == secrets_of(city, service), name
+        mounted = {each["name"] for each in main["volumeMounts"]}
+        assert mounted | {"sealed"} == {each["name"] for each in pod["volumes"]}, name
         maps = {each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each}
         maps |= {each["configMapRef"]["name"] for each in main["envFrom"]}
         assert maps <= made | GIVEN, name
@@ -148,9 +191,7 @@ def test_only_transfer_is_open_to_other_cities(city: list[dict[str, Any]]) -> No
     assert {name for name, ports in faced.items() if "federation" in ports} == {
         "transfer-who-may-ask"
     }
-    node = next(
-        one for name, one in of_kind(city, "ConfigMap").items() if name.startswith("city-")
-    )["data"]["JIEXU_NODE"]
+    node = settings_of(city)["JIEXU_NODE"]
     groups = {
         one["spec"]["triggers"][0]["metadata"]["consumerGroup"]
         for one in of_kind(city, "ScaledObject").values()

@@ -15,6 +15,7 @@ from node.layout import Node
 from node.terminal import Exit, Failure
 from services.transfer.domain.directory import read_directory
 from tests.node.test_cli import jiexu, told
+from tests.support.certificates import Authority
 
 MADE = datetime(2027, 3, 1, 2, 0, 0, tzinfo=UTC)
 ADDED = MADE + timedelta(days=365)
@@ -84,6 +85,20 @@ def test_the_key_that_is_in_use_rings_until_the_next_takes_its_place(node: Node)
     (node.keys / "records" / "head.key").unlink()  # kept elsewhere: the one that ends last counts
     assert new in {item.what.split()[-1] for item in expiry.expiries(node, late)}
     assert rings() == set()
+
+
+def test_a_certificate_of_the_node_that_ends_within_30_days_is_listed(node: Node) -> None:
+    now = datetime.now(UTC)
+    days = {"near": 29, "far": 60}
+    shown = {name: Authority(node.home).sign(name, life=timedelta(days=n))
+             for name, n in days.items()}
+    changed = node.changed(extra={
+        "JIEXU_PEER_CERTIFICATE": str(shown["near"].certificate),
+        "JIEXU_API_CERTIFICATE": str(shown["far"].certificate),
+        "JIEXU_INTERNAL_CERTIFICATE": str(node.home / "absent.pem")})
+    listed = {item.what for item in expiry.soon(changed, now)}
+    assert {what for what in listed if "CERTIFICATE" in what} == {
+        "certificate JIEXU_PEER_CERTIFICATE"}
 
 
 def test_a_key_that_was_made_but_not_listed_is_listed(node: Node) -> None:

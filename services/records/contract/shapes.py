@@ -224,7 +224,8 @@ class CellMinutes:
 class AdoptedData:
     """The dossier is at home here. Its cells *replace* what a reader had of the subject.
 
-    Above 500 cells ``cells`` is null, and ``cells_path`` names them under ``cells_digest``.
+    Above 500 cells ``cells`` is null; ``cells_path`` names them, under ``cells_digest``, for the
+    node's own services alone: a subscriber keeps ``totals.credited_minutes`` then.
     ``stars`` are the fact summaries of its approved star entries, ``moved`` empty.
     """
 

@@ -104,6 +104,20 @@ def test_each_mistake_is_named_at_once(
     }
 
 
+def test_a_city_that_demands_certificates_shows_its_own(
+    tmp_path: Path, authority: Authority, shown: Shown
+) -> None:
+    demands = {
+        "federation_certificate": shown.certificate,
+        "federation_certificate_key": shown.key,
+        "federation_client_ca": authority.ca,
+        "federation_client_certificates": "required",
+    }
+    assert wrong(tmp_path, **demands) == {"JIEXU_PEER_CERTIFICATE": "is missing"}
+    own = {"peer_certificate": shown.certificate, "peer_certificate_key": shown.key}
+    assert settings(tmp_path, **demands, **own).mutual_tls
+
+
 @contextmanager
 def as_nobody() -> Iterator[None]:
     """Without root's right to read everything, where the tests have it."""
