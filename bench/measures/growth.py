@@ -25,7 +25,7 @@ MEASURES = (
     ),
 )
 # What an entry leaves behind, and how a copy of a row becomes another person's: $1 is the copy's
-# number in four letters, put into ids where they are random.
+# number in four letters, put into ids where they are random; the first is one that no id has.
 _ID = "overlay({} placing lower($1) from 1 for 4)"
 _ENTRY = "overlay(entry_id placing $1 from 18 for 4)"
 _EVENT = "event (incarnation, topic, key, sequence, event_id, type, data, actor_id, occurred_at)"
@@ -131,4 +131,4 @@ async def _fill(one: asyncpg.Connection[Any], times: int) -> None:
     for number in range(1, times):
         async with one.transaction():
             for table, copy in copies.items():
-                await one.execute(f"INSERT INTO {table} {copy}", f"Z{number:03X}")
+                await one.execute(f"INSERT INTO {table} {copy}", f"U{number:03X}")
