@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+import uvloop
+
 from services.records.contract.topics import TOPICS
 from services.records.wiring import MIGRATIONS
 from shared.postgres import Database, migrate
@@ -54,7 +56,9 @@ def main(arguments: Sequence[str]) -> int:
     if arguments == ["make"]:
         asyncio.run(make(*told))
     else:
-        print(asyncio.run(drain(*told)), flush=True)
+        # On the loop that a service runs on.
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            print(runner.run(drain(*told)), flush=True)
     return 0
 
 

@@ -55,6 +55,7 @@ class Relay:
         self._topic_ids: dict[str, str] = {}
         self._offsets: dict[Place, Stored] = {}
         self._cursor: Point | None = None
+        self._ahead: tuple[Point, asyncio.Task[list[Any]]] | None = None
         self._failures = 0
         metrics = metrics or Metrics(service, node)
         self._sent = metrics.counter(
@@ -89,8 +90,10 @@ class Relay:
                             raise
                         await self._pause(type(error).__name__)
             finally:
-                gauges.cancel()
-                await asyncio.gather(gauges, return_exceptions=True)
+                beside = [gauges, *([] if self._ahead is None else [self._ahead[1]])]
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
                 await asyncio.to_thread(self._sender.discard)
 
     async def _until_disturbed(self, wakes: Wakes) -> None:
@@ -113,11 +116,14 @@ class Relay:
     async def publish(self) -> int:
         """Publishes one batch from the cursor on; returns how many rows it passed."""
         assert self._cursor is not None
-        async with self._database.ledger.acquire() as connection:
-            rows = await store.next_events(connection, self._cursor)
+        rows = await self._fetched(self._cursor) or await self._fetch(self._cursor)
         if not rows:
             self._sender.listen()
             return 0
+        after = store.point_of(rows[-1])
+        if len(rows) == store.BATCH_EVENTS:
+            # A long queue: the next page comes from the database while this one goes out.
+            self._ahead = after, asyncio.ensure_future(self._fetch(after))
         delivered = await self._send(rows)
         damaged = {
             place[0]
@@ -128,11 +134,25 @@ class Relay:
             # Acknowledged below what was acknowledged before: the log had lost its tail.
             await self._damaged(damaged)
             raise Unavailable("a topic has lost events; they are published again")
-        after = store.point_of(rows[-1])
         await store.move_cursor(self._database, self._cursor, after, delivered, self._topic_ids)
         self._cursor = after
         self._remember(delivered)
         return len(rows)
+
+    async def _fetch(self, after: Point) -> list[Any]:
+        async with self._database.ledger.acquire() as connection:
+            return await store.next_events(connection, after)
+
+    async def _fetched(self, after: Point) -> list[Any]:
+        """What was fetched ahead from this very point; what was from another is thrown away."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return []
+        if ahead[0] == after:
+            return await ahead[1]
+        ahead[1].cancel()
+        await asyncio.wait({ahead[1]})
+        return []
 
     async def _send(self, rows: list[Any]) -> dict[Place, Delivered]:
         records = [store.record_of(row, self._source) for row in rows if row["topic"] is not None]
