@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import uvloop
+
 from services.records.settings import Settings
 from services.records.wiring import assemble
 from shared.ledger import Attachment, Domain, Ledger, Outcome, StreamKey, Target
@@ -84,7 +86,9 @@ async def _serve() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Serves until SIGTERM."""
     assert list(arguments) == ["api"], "only an API is served so"
-    asyncio.run(_serve())
+    # On the loop that a service runs on.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve())
     return 0
 
 

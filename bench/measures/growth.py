@@ -56,16 +56,17 @@ _WHERE = {
 
 def take(bench: Bench) -> Iterator[Result]:
     """Two databases of one city, one as it was at the first size; asked in turn."""
-    large = bench.scaled(LARGE, 50_000)
+    people, small = bench.scaled(PEOPLE, 250), bench.scaled(SMALL, 2_500)
+    large = bench.scaled(LARGE, 25_000)
     city = City.begin(bench.root / "growth", "500000", "重庆")
     try:
-        city.populate(PEOPLE, bench.say)
-        hours = Hours(city, 0, PEOPLE)
+        city.populate(people, bench.say)
+        hours = Hours(city, 0, people)
         with city.running(Run("records", "api")):
-            ask_all(city.api_port("records"), islice(hours.requests(), SMALL), clients=CLIENTS)
+            ask_all(city.api_port("records"), islice(hours.requests(), small), clients=CLIENTS)
         city.make_database("small", "jiexu")
         bench.say(f"filling the ledger with {large:,} entries")
-        city.within(lambda one: _fill(one, large // SMALL))
+        city.within(lambda one: _fill(one, large // small))
         held = city.value("SELECT count(*) FROM records.entry_version")
         assert held == large, f"{held} entries"
         for database in ("jiexu", "small"):
@@ -84,8 +85,8 @@ def take(bench: Bench) -> Iterator[Result]:
         measure=MEASURES[0],
         ours=figures["large"],
         reference=figures["small"],
-        note=f"{held:,} entries of {PEOPLE * (large // SMALL):,} people beside {SMALL:,} of "
-        f"{PEOPLE:,}; {CLIENTS} clients, one API process",
+        note=f"{held:,} entries of {people * (large // small):,} people beside {small:,} of "
+        f"{people:,}; {CLIENTS} clients, one API process",
     )
 
 

@@ -44,7 +44,7 @@ MEASURES = (
 def take(bench: Bench) -> Iterator[Result]:
     """As ``jiexu import`` does it, with registry, records and rewards running whole."""
     city = bench.city
-    count = bench.scaled(10_000, 500)
+    count = bench.scaled(10_000, 250)
     city.populate(PEOPLE + SPARE + count, bench.say)
     path = bench.root / "sheet.xlsx"
     rows = sheets.write(

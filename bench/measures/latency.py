@@ -48,7 +48,7 @@ def take(bench: Bench) -> Iterator[Result]:
     """Records and rewards run whole, as in a node; approvals are what moves a standing."""
     city = bench.city
     city.populate(PEOPLE + SPARE, bench.say)
-    seconds = bench.scaled(10, 5)
+    seconds = bench.scaled(10, 3)
     needed = round(RATE * (WARM_SECONDS + seconds)) * bench.rounds * 2
     bench.say(f"recording {needed} entries to approve")
     approvals = iter(_record(city, needed))

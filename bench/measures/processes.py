@@ -31,7 +31,7 @@ def take(bench: Bench) -> Iterator[Result]:
     city.populate(PEOPLE + SPARE, bench.say)
     hours = Hours(city, 0, PEOPLE, given=PEOPLE * 1000)
     cores = len(os.sched_getaffinity(0))
-    seconds = bench.scaled(8, 4)
+    seconds = bench.scaled(8, 2)
     counts = [count for count in COUNTS if count <= cores]
     sides = {
         count: (lambda count=count: rate(city, hours, count, seconds)) for count in (1, *counts)

@@ -39,7 +39,7 @@ def take(bench: Bench) -> Iterator[Result]:
     city.populate(PEOPLE + SPARE, bench.say)
     hours = Hours(city, 0, PEOPLE)
     statements = Statements.of(city, Hours(city, PEOPLE, PEOPLE + SPARE))
-    seconds = bench.scaled(10, 4)
+    seconds = bench.scaled(10, 2)
     figures = alternate(
         bench.rounds,
         {

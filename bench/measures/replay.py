@@ -61,7 +61,7 @@ MEASURES = (
 def take(bench: Bench) -> Iterator[Result]:
     """Every run begins with the same database: policies and people, no minute of service."""
     city = bench.city
-    count = bench.scaled(300_000, 30_000)
+    count = bench.scaled(300_000, 12_000)
     bench.say(f"publishing {count:,} dossier events")
     stage = Stage(city, count)
     stage.prepare()

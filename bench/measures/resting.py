@@ -56,7 +56,7 @@ def take(bench: Bench) -> Iterator[Result]:
     city.stop()
     seconds = _start(city)
     try:
-        time.sleep(bench.scaled(SETTLE_SECONDS, 5))
+        time.sleep(bench.scaled(SETTLE_SECONDS, 2))
         held = {row["name"]: megabytes(row["pid"]) for row in control.state(city.node)["processes"]}
         used = _cpu(city, bench.scaled(IDLE_SECONDS, 5))
     finally:
