@@ -48,8 +48,6 @@ def _expiries(node: Node, now: datetime) -> Iterator[Expiry]:
     for entry in listed:
         for use, key in _current(node, entry):
             yield _expiry(f"{use} key {key['kid']}", key["not_after"], now)
-
-
     for name, path in sorted(node.extra.items()):
         if name.endswith("_CERTIFICATE"):
             # What is no certificate is named by the service whose setting it is.

@@ -16,7 +16,8 @@ def settings(core: Core, group: str) -> dict[str, Any]:
         "session.timeout.ms": int(core.limits.session_timeout_seconds * 1000),
         "heartbeat.interval.ms": int(core.limits.heartbeat_seconds * 1000),
         "max.poll.interval.ms": 300_000,
-        # What is fetched ahead; sixteen times as much were no faster and stayed in memory, half as much was slower.
+        # What is fetched ahead; sixteen times as much were no faster and stayed in memory, half
+        # as much was slower.
         "queued.max.messages.kbytes": 4 * 1024,
         # Stored when a batch is committed, sent every second and when partitions are given up.
         "enable.auto.offset.store": False,

@@ -90,10 +90,9 @@ class Relay:
                             raise
                         await self._pause(type(error).__name__)
             finally:
-                beside = [gauges, *([] if self._ahead is None else [self._ahead[1]])]
-                for task in beside:
-                    task.cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
+                gauges.cancel()
+                await asyncio.gather(gauges, return_exceptions=True)
+                await self._forget_ahead()
                 await asyncio.to_thread(self._sender.discard)
 
     async def _until_disturbed(self, wakes: Wakes) -> None:
@@ -144,15 +143,17 @@ class Relay:
             return await store.next_events(connection, after)
 
     async def _fetched(self, after: Point) -> list[Any]:
-        """What was fetched ahead from this very point; what was from another is thrown away."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is None:
+        """What was fetched ahead from this very point."""
+        if self._ahead is None or self._ahead[0] != after:
             return []
-        if ahead[0] == after:
-            return await ahead[1]
-        ahead[1].cancel()
-        await asyncio.wait({ahead[1]})
-        return []
+        rows, self._ahead = await self._ahead[1], None
+        return rows
+
+    async def _forget_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead[1].cancel()
+            await asyncio.gather(self._ahead[1], return_exceptions=True)
+            self._ahead = None
 
     async def _send(self, rows: list[Any]) -> dict[Place, Delivered]:
         records = [store.record_of(row, self._source) for row in rows if row["topic"] is not None]
@@ -180,6 +181,7 @@ class Relay:
 
     async def _take_up(self) -> None:
         """Where were we, does the log still hold what it acknowledged, and what must come again?"""
+        await self._forget_ahead()
         self._sender.disturbed = False
         async with self._database.ledger.acquire() as connection:
             await check_cluster(connection)

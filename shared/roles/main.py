@@ -197,10 +197,14 @@ class _Waiting:
                 return found
 
 
-async def _run(service: Service, role: Role) -> None:
-    # What was made so far stays; it need not be looked at again for cycles.
+def collect_rarely() -> None:
+    """What was made so far stays, and need not be looked at again for cycles."""
     gc.freeze()
     gc.set_threshold(ALLOCATIONS_BETWEEN_COLLECTIONS)
+
+
+async def _run(service: Service, role: Role) -> None:
+    collect_rarely()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

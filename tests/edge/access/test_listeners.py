@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -64,6 +65,19 @@ async def ask(tls: ssl.SSLContext | None, port: int, scheme: str = "https") -> A
             return None
     assert seen[0].json() == seen[1].json()
     return seen[0].json()
+
+
+async def test_a_head_without_an_end_is_refused_and_not_kept() -> None:
+    """Whoever comes is not known yet, and 64 KiB hold every token of ours."""
+    async with listening(None) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /who HTTP/1.1\r\nx: ")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(16):
+                writer.write(b"x" * 16_384)
+                await writer.drain()
+        assert (await asyncio.wait_for(reader.read(12), 10)) == b"HTTP/1.1 400"
+        writer.close()
 
 
 async def test_the_app_sees_who_calls_where_certificates_are_asked_for(

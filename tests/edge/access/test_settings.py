@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,6 +103,24 @@ def test_each_mistake_is_named_at_once(
         "JIEXU_KAFKA_PASSWORD_FILE": "does not hold one line",
         "JIEXU_DATABASE_CA": "is missing for JIEXU_DATABASE_SSLMODE verify-full",
     }
+
+
+def test_a_broker_need_not_name_its_authoritys_key(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.13 asks for it by default, and Strimzi's certificates do not have it."""
+    made = ssl.create_default_context
+
+    def as_of_313(*args: Any, **named: Any) -> ssl.SSLContext:
+        context = made(*args, **named)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", as_of_313)
+    broker = Broker("kafka:9093", security="SSL", ca=authority.ca)
+    context = broker.kafka_python()["ssl_context"]
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
 
 
 def test_a_city_that_demands_certificates_shows_its_own(
