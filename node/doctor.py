@@ -17,7 +17,7 @@ from typing import Any
 
 from node import directory, kafka_jars, postgres
 from node.directory import DirectoryIsWrong
-from node.expiry import soon
+from node.expiry import Expiry, certificates, soon
 from node.keys import (
     SEALING,
     SIGNING,
@@ -58,7 +58,8 @@ def examine(node: Node | None, root: Path) -> list[Finding]:
     """Everything that a start needs; of the node too, where one is named."""
     findings = [*_machine(root)]
     if node is not None:
-        findings += [*_keys(node), *_directory(node), *_ports(node), *_services(node)]
+        findings += [*_keys(node), *_directory(node), *_ports(node), *_services(node),
+                     *map(_ending, certificates(node, datetime.now(UTC)))]
     return findings
 
 
@@ -134,9 +135,12 @@ def _directory(node: Node) -> Iterator[Finding]:
         return
     for entry in ours:
         yield _signing_keys(node, entry)
-    for item in ending:
-        yield Finding(f"{item.what} until {item.at}", False, f"还剩 {item.days} 天:请更新",
-                      f"{item.days} days left: renew it")
+    yield from map(_ending, ending)
+
+
+def _ending(item: Expiry) -> Finding:
+    return Finding(f"{item.what} until {item.at}", False, f"还剩 {item.days} 天:请更新",
+                   f"{item.days} days left: renew it")
 
 
 def _signing_keys(node: Node, entry: dict[str, Any]) -> Finding:

@@ -28,7 +28,10 @@ class Expiry:
 
 
 def expiries(node: Node, now: datetime) -> list[Expiry]:
-    """Everything of this node that ends, the soonest first. Raises ``DirectoryIsWrong``."""
+    """The directory and this node's keys in it, the soonest to end first.
+
+    Raises ``DirectoryIsWrong``.
+    """
     try:
         return sorted(_expiries(node, now), key=lambda item: item.days)
     except (OSError, KeyError, TypeError, ValueError, AttributeError):
@@ -48,13 +51,21 @@ def _expiries(node: Node, now: datetime) -> Iterator[Expiry]:
     for entry in listed:
         for use, key in _current(node, entry):
             yield _expiry(f"{use} key {key['kid']}", key["not_after"], now)
-    for name, path in sorted(node.extra.items()):
+
+
+def certificates(node: Node, now: datetime) -> list[Expiry]:
+    """The certificates in the node's settings that end within 30 days, or have; the soonest first.
+
+    What is no certificate is passed over: the service whose setting it is names it.
+    """
+    found = []
+    for name, path in node.extra.items():
         if name.endswith("_CERTIFICATE"):
-            # What is no certificate is named by the service whose setting it is.
             with suppress(OSError, ValueError):
                 chain = x509.load_pem_x509_certificates(Path(path).read_bytes())
                 end = min(each.not_valid_after_utc for each in chain)
-                yield _expiry(f"certificate {name}", moment(end), now)
+                found.append(_expiry(f"certificate {name}", moment(end), now))
+    return sorted((item for item in found if item.days <= WARN_DAYS), key=lambda item: item.days)
 
 
 def _current(node: Node, entry: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,7 +14,7 @@ from node import moves, topics
 from node.broker import answering
 from node.control import state
 from node.directory import DirectoryIsWrong
-from node.expiry import Expiry, soon
+from node.expiry import Expiry, certificates, soon
 from node.layout import SERVICES, Node
 from node.terminal import Failure
 
@@ -25,12 +25,13 @@ def status(node: Node, now: datetime) -> dict[str, Any]:
     ``behind`` is read from the services' databases, so it is told of a service that is down too;
     it is empty while PostgreSQL is. ``broker_problem`` says why the broker is not asked; ``None``
     where it is, and where nothing runs. ``transfers`` is what the transfer service says, ``None``
-    where it does not answer. ``directory_problem``: why it cannot be told what is ``expiring``.
+    where it does not answer. ``directory_problem``: why it cannot be told which keys are
+    ``expiring``.
     """
-    expiring: list[Expiry] = []
+    expiring: list[Expiry] = certificates(node, now)
     directory_problem: str | None = None
     try:
-        expiring = soon(node, now)
+        expiring += soon(node, now)
     except DirectoryIsWrong as wrong:
         directory_problem = str(wrong)
     supervisor = state(node)
