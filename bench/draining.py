@@ -12,13 +12,11 @@ import sys
 import time
 from collections.abc import Sequence
 
-import uvloop
-
 from services.records.contract.topics import TOPICS
 from services.records.wiring import MIGRATIONS
 from shared.postgres import Database, migrate
 from shared.relay import Relay
-from shared.roles.main import collect_rarely
+from shared.roles.main import runner
 from shared.roles.topics import create_topics
 
 _LEFT = """SELECT count(*) FROM (SELECT 1 FROM event AS e, relay_cursor AS c
@@ -57,10 +55,8 @@ def main(arguments: Sequence[str]) -> int:
     if arguments == ["make"]:
         asyncio.run(make(*told))
     else:
-        # On the loop that a service runs on, with cycles collected as rarely.
-        collect_rarely()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            print(runner.run(drain(*told)), flush=True)
+        with runner() as ours:
+            print(ours.run(drain(*told)), flush=True)
     return 0
 
 

@@ -12,15 +12,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import uvloop
-
 from services.records.settings import Settings
 from services.records.wiring import assemble
 from shared.ledger import Attachment, Domain, Ledger, Outcome, StreamKey, Target
 from shared.ledger.batch import Attempt
 from shared.ledger.entries import Entry, Reading
 from shared.postgres import Database
-from shared.roles.main import collect_rarely
+from shared.roles.main import runner
 from shared.roles.parts import gather
 from shared.roles.servers import Listener, internal_app
 from shared.settings import load
@@ -87,10 +85,8 @@ async def _serve() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Serves until SIGTERM."""
     assert list(arguments) == ["api"], "only an API is served so"
-    # On the loop that a service runs on, with cycles collected as rarely.
-    collect_rarely()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve())
+    with runner() as ours:
+        ours.run(_serve())
     return 0
 
 

@@ -166,7 +166,7 @@ class Child:
 def free_ports(count: int) -> list[int]:
     """So many TCP ports of 127.0.0.1 that nobody uses at this moment.
 
-    Raises ``OSError`` when each of a thousand that were looked at is in use.
+    Raises ``OSError`` when a thousand were looked at and fewer are free.
     """
     found: list[int] = []
     for port in _AT_RANDOM.sample(_PORTS, 1000):
@@ -177,7 +177,7 @@ def free_ports(count: int) -> list[int]:
             found.append(port)
         if len(found) == count:
             return found
-    raise OSError("of 1000 ports that were looked at, all but a few are in use")
+    raise OSError(f"of 1000 ports that were looked at, fewer than {count} are free")
 
 
 def port_is_taken(port: int) -> bool:

@@ -85,8 +85,7 @@ def main(
         elif role in PRINTED:
             print(asyncio.run(permissions(service, role)))
         else:
-            # asyncio's own loop takes two to three times as long to answer a request under load.
-            asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_run(service, cast(Role, role)))
+            runner().run(_run(service, cast(Role, role)))
             exit_at_once(0)
     except SettingsAreWrong as wrong:
         print("\n".join(wrong.lines), file=sys.stderr)
@@ -197,14 +196,18 @@ class _Waiting:
                 return found
 
 
-def collect_rarely() -> None:
-    """What was made so far stays, and need not be looked at again for cycles."""
+def runner() -> asyncio.Runner:
+    """What a role runs on, once everything is put together.
+
+    uvloop: asyncio's own loop takes two to three times as long to answer a request under load.
+    What was made so far stays, and need not be looked at again for cycles.
+    """
     gc.freeze()
     gc.set_threshold(ALLOCATIONS_BETWEEN_COLLECTIONS)
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
 
 async def _run(service: Service, role: Role) -> None:
-    collect_rarely()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -14,6 +14,7 @@ from confluent_kafka import Producer
 from kafka.partitioner import murmur2
 
 from shared.ledger import Accepted
+from shared.messages import Unavailable
 from shared.relay import Relay, Restored, republish, store
 from shared.relay.log import Record, Sender
 from tests.support.counter import (
@@ -97,6 +98,28 @@ async def test_a_topic_made_anew_is_published_again(node: Node, meanwhile: str) 
 
 async def seen_all(node: Node, count: int) -> bool:
     return len({one.event_id for one in await asyncio.to_thread(node.seen)}) >= count
+
+
+async def test_a_page_fetched_ahead_of_one_that_was_not_sent_waits_for_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BATCH_EVENTS", 4)
+
+    class Falters(Relay):
+        sends = 0
+
+        async def _send(self, rows: list[Any]) -> Any:
+            self.sends += 1
+            if self.sends == 2:
+                raise Unavailable("the broker takes nothing for a moment")
+            return await super()._send(rows)
+
+    for n in range(20):
+        await node.ledger.submit(add("c0", 1, day=n))
+    async with running(Falters(node.database, node.bootstrap, node=node.name, service="counter")):
+        await node.published()
+    seen = node.seen()
+    assert [one.sequence for one in seen] == list(range(1, 21)), "none skipped, none twice"
 
 
 async def test_publishing_again_goes_on_where_a_crash_cut_it_off(
