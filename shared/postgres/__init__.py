@@ -11,15 +11,20 @@ from shared.postgres.database import (
     is_outage,
 )
 from shared.postgres.migrations import ledger_tables, migrate, reader_tables
+from shared.postgres.together import Statement, by_columns, execute_together, fetch_together
 from shared.postgres.wakes import Wakes, listening
 
 __all__ = [
     "Connection",
     "Database",
     "DatabaseRefuses",
+    "Statement",
     "Wakes",
     "advisory_key",
     "as_unavailable",
+    "by_columns",
+    "execute_together",
+    "fetch_together",
     "is_outage",
     "ledger_tables",
     "listening",

@@ -35,13 +35,17 @@ _SESSION: Final = {
     "idle_in_transaction_session_timeout": "15s",
     "transaction_timeout": "60s",
 }
-# Statements planned while their tables were empty would scan them until they are analysed.
+# Statements planned while their tables were empty would scan them until they are analysed. Arrays
+# of one key look so cheap that the server would plan a statement anew each time; all are lookups
+# by key, for which one plan is right.
 _LEDGER_SESSION: Final = _SESSION | {
     "statement_timeout": "10s",
     "transaction_timeout": "30s",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_material": "off",
+    "plan_cache_mode": "force_generic_plan",
 }
 
 

@@ -267,8 +267,7 @@ class Core:
         partitions = {raw.partition for raw in batch}
         try:
             async with store.reading(self.database) as connection:
-                stood = await store.progress(connection, topic, partitions)
-                known = await store.known(connection, topic, batch)
+                stood, known = await store.look(connection, topic, batch)
         except Unavailable:
             raise
         except Exception as problem:

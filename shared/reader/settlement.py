@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 
 from shared.ledger import EventRow, Outcome, StreamKey, append_events, last_sequences
 from shared.messages import Rejection
-from shared.postgres import Connection
+from shared.postgres import Connection, Statement, execute_together
 from shared.reader.plan import DeadLetter, Plan, Source
 
 _DEAD_LETTERS: Final = UUID("6c1f6f0e-6f0e-5b0d-8a52-9d0f5f3a7b11")
@@ -24,6 +24,20 @@ _DEAD_LETTERS: Final = UUID("6c1f6f0e-6f0e-5b0d-8a52-9d0f5f3a7b11")
 KEPT_VALUE_BYTES: Final = 128 * 1024
 KEPT_HEADER_BYTES: Final = 16 * 1024
 KEPT_KEY_BYTES: Final = 1024
+
+_PROGRESS: Final = """
+    UPDATE source_progress AS t SET next_offset = x.after, moved_at = now()
+    FROM unnest($3::int[], $4::bigint[], $5::bigint[]) AS x(partition, before, after)
+    WHERE t.topic = $1 AND t.owner = $2 AND t.partition = x.partition AND t.next_offset = x.before
+"""
+_KEYS: Final = """
+    INSERT INTO source_key AS t (topic, key, prev, last_sequence)
+    SELECT $1, x.key, x.prev, x.last
+    FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS x(key, prev, last)
+    ON CONFLICT (topic, key) DO UPDATE
+    SET last_sequence = excluded.last_sequence, prev = excluded.prev
+    WHERE t.last_sequence = excluded.prev
+"""
 
 
 class Overtaken(Exception):
@@ -71,7 +85,6 @@ class Settlement:
     async def write(self, connection: Connection, outcomes: Mapping[UUID, Outcome]) -> None:
         """Progress first: a reader that lost its partition fails here, having written nothing."""
         await self._move(connection)
-        await self._pass_keys(connection)
         if self.draining is None:
             await self._park(connection)
         else:
@@ -93,42 +106,16 @@ class Settlement:
         after = before
         if self.draining is None:
             after = [max(self.plan.ends.get(n, 0), self.expected[n]) for n in partitions]
-        done = await connection.execute(
-            """
-            UPDATE source_progress AS t SET next_offset = x.after, moved_at = now()
-            FROM unnest($3::int[], $4::bigint[], $5::bigint[]) AS x(partition, before, after)
-            WHERE t.topic = $1 AND t.owner = $2 AND t.partition = x.partition
-                AND t.next_offset = x.before
-            """,
-            self.source.topic,
-            self.owner,
-            partitions,
-            before,
-            after,
-        )
-        if done != f"UPDATE {len(partitions)}":
-            raise Overtaken(self.source.topic)
-
-    async def _pass_keys(self, connection: Connection) -> None:
-        if not self.plan.moves:
-            return
-        keys = sorted(self.plan.moves)
-        done = await connection.execute(
-            """
-            INSERT INTO source_key AS t (topic, key, prev, last_sequence)
-            SELECT $1, x.key, x.prev, x.last
-            FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS x(key, prev, last)
-            ON CONFLICT (topic, key) DO UPDATE
-            SET last_sequence = excluded.last_sequence, prev = excluded.prev
-            WHERE t.last_sequence = excluded.prev
-            """,
-            self.source.topic,
-            keys,
-            [self.plan.moves[key][0] for key in keys],
-            [self.plan.moves[key][1] for key in keys],
-        )
-        if done != f"INSERT 0 {len(keys)}":
-            raise Overtaken(self.source.topic)
+        topic, keys = self.source.topic, sorted(self.plan.moves)
+        moves = [self.plan.moves[key] for key in keys]
+        changes: list[Statement] = [(_PROGRESS, (topic, self.owner, partitions, before, after))]
+        wanted = [len(partitions)]
+        if keys:
+            prev, last = [move[0] for move in moves], [move[1] for move in moves]
+            changes.append((_KEYS, (topic, keys, prev, last)))
+            wanted.append(len(keys))
+        if await execute_together(connection, changes) != wanted:
+            raise Overtaken(topic)
 
     async def _park(self, connection: Connection) -> None:
         """A repeat of a parked message changes nothing, unless the first could not be read."""

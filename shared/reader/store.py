@@ -10,9 +10,10 @@ import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
-from shared.postgres import Connection, Database, as_unavailable, is_outage
+from shared.postgres import Connection, Database, as_unavailable, fetch_together, is_outage
 from shared.postgres.database import CONNECT_SECONDS
 from shared.reader.log_view import Extent, Place
 from shared.reader.plan import Known, Raw
@@ -100,40 +101,44 @@ async def take_up(
     }
 
 
+_PROGRESS: Final = """
+    SELECT partition, next_offset, owner FROM source_progress
+    WHERE topic = $1 AND partition = ANY ($2::int[])
+"""
+_KNOWN: Final = """
+    SELECT k.key,
+        (SELECT s.last_sequence FROM source_key AS s
+         WHERE s.topic = $1 AND s.key = k.key) AS last,
+        (SELECT p.sequence FROM parked AS p WHERE p.topic = $1 AND p.key = k.key
+         ORDER BY p.sequence LIMIT 1) AS head
+    FROM unnest($2::text[]) AS k(key)
+"""
+
+
 async def progress(
     connection: Connection, topic: str, partitions: Iterable[int]
 ) -> dict[int, Progress]:
     """How far these partitions have been read, and by whom."""
-    rows = await connection.fetch(
-        "SELECT partition, next_offset, owner FROM source_progress "
-        "WHERE topic = $1 AND partition = ANY ($2::int[])",
-        topic,
-        sorted(set(partitions)),
-    )
-    return {row["partition"]: Progress(row["next_offset"], row["owner"]) for row in rows}
+    return _stood(await connection.fetch(_PROGRESS, topic, sorted(set(partitions))))
 
 
-async def known(connection: Connection, topic: str, batch: Iterable[Raw]) -> Known:
-    """What stands of the keys of a batch."""
-    keys: set[str] = set()
-    for raw in batch:
-        if raw.key and b"\0" not in raw.key:
-            keys.add(raw.key.decode("utf-8", "replace"))
-    rows = await connection.fetch(
-        """
-        SELECT k.key, s.last_sequence,
-            (SELECT p.sequence FROM parked AS p WHERE p.topic = $1 AND p.key = k.key
-             ORDER BY p.sequence LIMIT 1) AS head
-        FROM unnest($2::text[]) AS k(key)
-        LEFT JOIN source_key AS s ON s.topic = $1 AND s.key = k.key
-        """,
-        topic,
-        sorted(keys),
+async def look(
+    connection: Connection, topic: str, batch: Sequence[Raw]
+) -> tuple[dict[int, Progress], Known]:
+    """What stands of the partitions and keys of a batch."""
+    keys = {raw.key.decode("utf-8", "replace") for raw in batch if raw.key and b"\0" not in raw.key}
+    partitions = sorted({raw.partition for raw in batch})
+    stood, rows = await fetch_together(
+        connection, [(_PROGRESS, (topic, partitions)), (_KNOWN, (topic, sorted(keys)))]
     )
-    return Known(
-        last={row["key"]: row["last_sequence"] for row in rows if row["last_sequence"]},
-        heads={row["key"]: row["head"] for row in rows if row["head"]},
+    return _stood(stood), Known(
+        last={key: last for key, last, _ in rows if last},
+        heads={key: head for key, _, head in rows if head},
     )
+
+
+def _stood(rows: Iterable[Iterable[Any]]) -> dict[int, Progress]:
+    return {partition: Progress(offset, owner) for partition, offset, owner in rows}
 
 
 async def due(connection: Connection, places: Sequence[Place], keys: int) -> list[tuple[str, str]]:

@@ -135,6 +135,31 @@ async def offsets(connection: Connection) -> dict[Place, Stored]:
     }
 
 
+# One statement, so that no transaction stays open for a round trip: it would hold every relay of
+# the server back.
+_MOVED: Final = """
+    WITH moved AS ({moved} RETURNING 1), kept AS (
+        INSERT INTO relay_offset (topic, partition, topic_id, next_offset, last_event_id)
+        SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::uuid[])
+        WHERE EXISTS (SELECT FROM moved)
+        ON CONFLICT (topic, partition) DO UPDATE SET topic_id = excluded.topic_id,
+            next_offset = excluded.next_offset, last_event_id = excluded.last_event_id)
+    SELECT count(*) FROM moved
+"""
+_CURSOR: Final = _MOVED.format(
+    moved="""UPDATE relay_cursor SET incarnation = $6, xid = $7::text::xid8, position = $8
+             WHERE (incarnation, xid, position) = ($9, $10::text::xid8, $11)"""
+)
+_REPAIRED: Final = _MOVED.format(
+    moved="""DELETE FROM relay_repair
+             WHERE topic = $6 AND (incarnation, xid, position) = ($7, $8::text::xid8, $9)"""
+)
+_REPAIR: Final = _MOVED.format(
+    moved="""UPDATE relay_repair SET incarnation = $6, xid = $7::text::xid8, position = $8
+             WHERE topic = $9 AND (incarnation, xid, position) = ($10, $11::text::xid8, $12)"""
+)
+
+
 async def move_cursor(
     database: Database,
     before: Point,
@@ -143,16 +168,10 @@ async def move_cursor(
     topic_ids: Mapping[str, str],
 ) -> None:
     """Cursor and offsets, together; ``Conflict`` when another relay moved the cursor meanwhile."""
-    async with database.ledger.acquire() as connection, connection.transaction():
-        moved = await connection.execute(
-            """UPDATE relay_cursor SET incarnation = $1, xid = $2::text::xid8, position = $3
-               WHERE (incarnation, xid, position) = ($4, $5::text::xid8, $6)""",
-            *_bound(after),
-            *_bound(before),
-        )
-        if moved != "UPDATE 1":
+    offsets = _offsets(delivered, topic_ids)
+    async with database.ledger.acquire() as connection:
+        if not await connection.fetchval(_CURSOR, *offsets, *_bound(after), *_bound(before)):
             raise Conflict("another relay moved the cursor")
-        await _keep_offsets(connection, delivered, topic_ids)
 
 
 async def move_repair(
@@ -164,39 +183,24 @@ async def move_repair(
     topic_ids: Mapping[str, str],
 ) -> None:
     """How far a topic has been published again (None: done); ``Conflict`` as ``move_cursor``."""
-    async with database.ledger.acquire() as connection, connection.transaction():
-        if after is None:
-            moved = await connection.execute(
-                """DELETE FROM relay_repair
-                   WHERE topic = $1 AND (incarnation, xid, position) = ($2, $3::text::xid8, $4)""",
-                topic,
-                *_bound(before),
+    offsets = _offsets(delivered, topic_ids)
+    async with database.ledger.acquire() as connection:
+        moved = (
+            await connection.fetchval(_REPAIRED, *offsets, topic, *_bound(before))
+            if after is None
+            else await connection.fetchval(
+                _REPAIR, *offsets, *_bound(after), topic, *_bound(before)
             )
-        else:
-            moved = await connection.execute(
-                """UPDATE relay_repair SET incarnation = $1, xid = $2::text::xid8, position = $3
-                   WHERE topic = $4
-                     AND (incarnation, xid, position) = ($5, $6::text::xid8, $7)""",
-                *_bound(after),
-                topic,
-                *_bound(before),
-            )
-        if not moved.endswith(" 1"):
+        )
+        if not moved:
             raise Conflict("the repair was asked for anew, or another relay is at it")
-        await _keep_offsets(connection, delivered, topic_ids)
 
 
-async def _keep_offsets(
-    connection: Connection, delivered: Mapping[Place, Delivered], topic_ids: Mapping[str, str]
-) -> None:
-    if not delivered:
-        return
+def _offsets(
+    delivered: Mapping[Place, Delivered], topic_ids: Mapping[str, str]
+) -> tuple[list[Any], ...]:
     places = sorted(delivered)
-    await connection.execute(
-        """INSERT INTO relay_offset (topic, partition, topic_id, next_offset, last_event_id)
-           SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::uuid[])
-           ON CONFLICT (topic, partition) DO UPDATE SET topic_id = excluded.topic_id,
-               next_offset = excluded.next_offset, last_event_id = excluded.last_event_id""",
+    return (
         [topic for topic, _ in places],
         [partition for _, partition in places],
         [topic_ids[topic] for topic, _ in places],

@@ -17,7 +17,7 @@ from services.records.domain.keeping import KeptOrganisation, KeptPolicy
 from services.records.domain.overlap import interval
 from services.records.domain.staging import state as stagings
 from services.records.domain.staging.state import Unheard
-from shared.postgres import Connection
+from shared.postgres import Connection, by_columns
 
 VERSION: TypeAdapter[Version] = TypeAdapter(Version)
 _DOSSIER: TypeAdapter[dossiers.Row] = TypeAdapter(dossiers.Row)
@@ -121,6 +121,6 @@ def standing_values(log_id: str, subject_id: str, card: Card, shared: int) -> tu
 
 async def put(connection: Connection, sql: str, rows: Iterable[Sequence[Any]]) -> None:
     """One statement for all rows, as arrays; none where there is no row."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns = by_columns(rows)
     if columns:
         await connection.execute(sql, *columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from services.records.domain.staging.state import StagingView
 from services.records.edge.rows import STANDING_COLUMNS, put, standing_values
 from shared.canonical import canonical
 from shared.ledger import Conflict, Decided, Target
-from shared.postgres import Connection
+from shared.postgres import Connection, by_columns, execute_together
 
 _NAMES = ", ".join(column.split()[0] for column in STANDING_COLUMNS.split(", "))
 _ARRAYS = ", ".join(
@@ -281,25 +281,25 @@ async def _write(connection: Connection, rows: _Rows) -> None:
         await connection.execute(
             "DELETE FROM fact_claim WHERE key = ANY ($1::text[])", sorted(rows.freed)
         )
-    claims = [rows.claims[key] for key in sorted(rows.claims)]
-    if claims:
-        done = await connection.execute(_CLAIM, *map(list, zip(*claims, strict=True)))
-        if int(done.rpartition(" ")[2]) != len(claims):
-            # Another subject's fact has taken a source id: decided again, it is told so.
-            raise Conflict("a claim was taken")
-    entries = [rows.entries[key] for key in sorted(rows.entries)]
-    if entries:
-        done = await connection.execute(_ENTRY, *map(list, zip(*entries, strict=True)))
-        if int(done.rpartition(" ")[2]) != len(entries):
-            raise Conflict("a version stands here with other content")
     await put(connection, _JOINED, sorted(rows.joined))
     await put(connection, _STAGED_ENTRY, _sorted(rows.staged))
-    await put(connection, _LEAF, sorted(rows.leaves))
-    await put(connection, _STANDING, _sorted(rows.standings))
+    # Together: of one batch no two of these write the same row, and none reads what another wrote.
+    main = [
+        (_CLAIM, _sorted(rows.claims), "a claim was taken"),
+        (_ENTRY, _sorted(rows.entries), "a version stands here with other content"),
+        (_LEAF, sorted(rows.leaves), "a leaf was not written"),
+        (_STANDING, _sorted(rows.standings), "a standing was not written"),
+    ]
+    kept = [(sql, values, lost) for sql, values, lost in main if values]
+    done = await execute_together(connection, [(sql, by_columns(rows)) for sql, rows, _ in kept])
+    for (_, values, lost), written in zip(kept, done, strict=True):
+        if written != len(values):
+            # Another subject's fact has taken a source id, say: decided again, it is told so.
+            raise Conflict(lost)
     await put(connection, _SHARED, sorted(rows.shared))
     await put(connection, _QUARANTINE, _sorted(rows.quarantined))
     await put(connection, _RELEASED, sorted(rows.released))
 
 
-def _sorted(rows: Mapping[Any, tuple[Any, ...]]) -> Iterable[tuple[Any, ...]]:
+def _sorted(rows: Mapping[Any, tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [rows[key] for key in sorted(rows)]

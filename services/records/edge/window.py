@@ -12,20 +12,9 @@ from typing import Any, Final
 
 from services.records.domain.dossiers.state import Dossier, Present, Row, Window
 from services.records.domain.entries import EntryKey
+from services.records.edge import window_rows as rows_of
 from services.records.edge.needed import Need, Span, View
-from services.records.edge.window_rows import (
-    read_adjustments,
-    read_cards,
-    read_claims,
-    read_days,
-    read_held,
-    read_neighbours,
-    read_organisations,
-    read_policies,
-    read_versions,
-    read_whole,
-)
-from shared.postgres import Connection
+from shared.postgres import Connection, fetch_together
 
 TEN_YEARS_SECONDS: Final = 10 * 366 * 86_400
 
@@ -39,16 +28,46 @@ async def load_dossiers(
     ]
     adopted = [_staged(view, log_id) for view in views for log_id in sorted(view.need.staged)]
     every = [*views, *adopted]
-    await read_versions(connection, every)
-    await read_held(connection, every)
-    await read_cards(connection, every, {view.log_id: _keys(view) for view in every})
-    await read_neighbours(connection, every)
-    await read_days(connection, every)
-    await read_adjustments(connection, every)
-    await read_whole(connection, every)
-    claims = await read_claims(connection, views)
-    organisations = await read_organisations(connection, views)
-    policies = await read_policies(connection)
+    asked = {each for view in views for each in view.need.organisations}
+    versions, held, cards, claimed, named, policies = await fetch_together(
+        connection,
+        [
+            rows_of.versions_of(every),
+            rows_of.held_of(every),
+            rows_of.cards_of(every, {view.log_id: view.need.entries for view in every}),
+            rows_of.claims_of(views),
+            rows_of.organisations_named(asked),
+            rows_of.POLICIES,
+        ],
+    )
+    rows_of.take_versions(every, versions)
+    rows_of.take_held(every, held)
+    rows_of.take_cards(every, cards)
+    (joined,) = await fetch_together(connection, [rows_of.joined_by_held(every)])
+    rows_of.take_joined(every, joined)
+    # These need the times, days and recorders of the versions.
+    cards, met, counted, reducing, recorders = await fetch_together(
+        connection,
+        [
+            rows_of.cards_of(every, {view.log_id: _more_keys(view) for view in every}),
+            rows_of.meeting(every, {view.log_id: view.seeds() for view in every}),
+            rows_of.on_days(every),
+            rows_of.adjustments(every),
+            rows_of.organisations_named(rows_of.recorders_of(views) - asked),
+        ],
+    )
+    rows_of.take_cards(every, cards)
+    new = rows_of.take_cards(every, met)
+    for more in (counted, reducing):
+        rows_of.take_cards(every, more)
+    # What is met meets others, and no further.
+    met_spans = {log_id: rows_of.spans_of(found) for log_id, found in new.items()}
+    (met,) = await fetch_together(connection, [rows_of.meeting(every, met_spans)])
+    rows_of.take_cards(every, met)
+    await rows_of.read_whole(connection, every)
+    claims = rows_of.take_claims(views, claimed)
+    organisations = rows_of.take_organisations([*named, *recorders])
+    kept_policies = rows_of.take_policies(policies)
     later: dict[str, dict[str, Window]] = defaultdict(dict)
     for view in adopted:
         later[view.subject_id][view.log_id] = _window(view)
@@ -59,7 +78,7 @@ async def load_dossiers(
                 view,
                 claims=claims[view.subject_id],
                 organisations=organisations,
-                policies=policies,
+                policies=kept_policies,
                 adopted=later[view.subject_id],
             ),
         )
@@ -95,11 +114,13 @@ def _staged(view: View, log_id: str) -> View:
     )
 
 
-def _keys(view: View) -> set[EntryKey]:
-    keys = set(view.need.entries) | {version.key for version in view.held}
+def _more_keys(view: View) -> set[EntryKey]:
+    """Beyond the named entries: what is held, and what is reduced by what is known."""
+    keys = {version.key for version in view.held}
     for known in view.known.values():
         keys |= {each.version.reduces for each in known if each.version.reduces}
-    return keys | {version.reduces for version in view.held if version.reduces}
+    keys |= {version.reduces for version in view.held if version.reduces}
+    return keys - view.need.entries
 
 
 def _window(view: View, **more: Any) -> Window:

@@ -1,4 +1,8 @@
-"""Which rows of entries, logs and claims does a batch read? Set-wise, after the aggregates."""
+"""Which rows of entries, logs and claims does a batch read? Set-wise, after the aggregates.
+
+Each reading is a statement, None where it is not needed, and what is made of its rows: so that
+``window`` can send several at once.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +22,12 @@ from services.records.domain.dossiers.state import (
 from services.records.domain.entries import Card, EntryKey, read_body
 from services.records.domain.knowledge import Organisation, PolicyVersion
 from services.records.domain.overlap import interval
-from services.records.edge.needed import View
+from services.records.edge.needed import Span, View
 from services.records.edge.rows import card_of_row, kept_organisation, kept_policy
-from shared.postgres import Connection
+from shared.postgres import Connection, Statement, by_columns
+
+# A row as ``fetch_together`` gives it.
+Values = tuple[Any, ...]
 
 _VERSIONS = """
     SELECT v.issuer, v.entry_id, v.version, v.digest, v.signed, v.held_epoch, x.log_id,
@@ -33,28 +40,33 @@ _VERSIONS = """
 """
 
 
-async def read_versions(connection: Connection, views: list[View]) -> None:
+def versions_of(views: list[View]) -> Statement | None:
     """All versions of the named entries: in the log, held, or issued here in an earlier custody."""
+    return _statement(
+        _VERSIONS,
+        (
+            (view.log_id, view.subject_id, *key)
+            for view in views
+            for key in sorted(view.need.entries)
+        ),
+    )
+
+
+def take_versions(views: list[View], rows: Iterable[Values]) -> None:
     by_log = {view.log_id: view for view in views}
-    wanted = [
-        (view.log_id, view.subject_id, *key) for view in views for key in sorted(view.need.entries)
-    ]
-    if not wanted:
-        return
-    for row in await connection.fetch(_VERSIONS, *_columns(wanted)):
-        view = by_log[row["log_id"]]
+    for issuer, _, _, digest, signed, held_epoch, log_id, in_log in rows:
+        view = by_log[log_id]
         place: Place
-        if row["in_log"]:
+        if in_log:
             place = "log"
-        elif row["held_epoch"] is not None and row["held_epoch"] == view.epoch:
+        elif held_epoch is not None and held_epoch == view.epoch:
             place = "held"
-        elif row["issuer"] == view.node:
+        elif issuer == view.node:
             place = "past"
         else:
             # Of another city, in no log of ours: of a staging, or of a custody that is over.
             continue
-        body = json.loads(row["signed"])["body"]
-        version = read_body(body, row["digest"])
+        version = read_body(json.loads(signed)["body"], digest)
         view.known[version.key].append(Known(version, place))
 
 
@@ -67,34 +79,47 @@ _HELD = """
 """
 
 
-async def read_held(connection: Connection, views: list[View]) -> None:
+def held_of(views: list[View]) -> Statement | None:
     """All that is held since this custody was fenced or ended; at most 20,000, mostly none."""
+    return _statement(
+        _HELD,
+        (
+            (view.log_id, view.subject_id, view.epoch)
+            for view in views
+            if view.epoch >= 0 and held_count(view.row)
+        ),
+    )
+
+
+def take_held(views: list[View], rows: Iterable[Values]) -> None:
     by_log = {view.log_id: view for view in views}
-    wanted = [
-        (view.log_id, view.subject_id, view.epoch)
-        for view in views
-        if view.epoch >= 0 and held_count(view.row)
-    ]
-    if not wanted:
-        return
-    for row in await connection.fetch(_HELD, *_columns(wanted)):
-        view = by_log[row["log_id"]]
-        version = read_body(json.loads(row["signed"])["body"], row["digest"])
+    for log_id, digest, signed in rows:
+        view = by_log[log_id]
+        version = read_body(json.loads(signed)["body"], digest)
         view.held.append(version)
         if version.key not in view.need.entries:
             view.known[version.key].append(Known(version, "held"))
-    # What is held joins the versions that the log has of the same entries.
-    joined = [
-        (view.log_id, view.subject_id, *key)
-        for view in views
-        if view.need.held
-        for key in sorted({version.key for version in view.held} - view.need.entries)
-    ]
-    if joined:
-        for row in await connection.fetch(_VERSIONS, *_columns(joined)):
-            if row["in_log"]:
-                version = read_body(json.loads(row["signed"])["body"], row["digest"])
-                by_log[row["log_id"]].known[version.key].append(Known(version, "log"))
+
+
+def joined_by_held(views: list[View]) -> Statement | None:
+    """What is held joins the versions that the log has of the same entries."""
+    return _statement(
+        _VERSIONS,
+        (
+            (view.log_id, view.subject_id, *key)
+            for view in views
+            if view.need.held
+            for key in sorted({version.key for version in view.held} - view.need.entries)
+        ),
+    )
+
+
+def take_joined(views: list[View], rows: Iterable[Values]) -> None:
+    by_log = {view.log_id: view for view in views}
+    for _, _, _, digest, signed, _, log_id, in_log in rows:
+        if in_log:
+            version = read_body(json.loads(signed)["body"], digest)
+            by_log[log_id].known[version.key].append(Known(version, "log"))
 
 
 _CARDS = """
@@ -104,20 +129,20 @@ _CARDS = """
 """
 
 
-async def read_cards(
-    connection: Connection, views: list[View], keys: Mapping[str, Iterable[EntryKey]]
-) -> None:
-    wanted = [(view.log_id, *key) for view in views for key in sorted(keys[view.log_id])]
-    if wanted:
-        _take(views, await connection.fetch(_CARDS, *_columns(wanted)))
+def cards_of(views: list[View], keys: Mapping[str, Iterable[EntryKey]]) -> Statement | None:
+    """Of each log, the entries of these keys."""
+    return _statement(
+        _CARDS, ((view.log_id, *key) for view in views for key in sorted(keys[view.log_id]))
+    )
 
 
-def _take(views: list[View], rows: Iterable[Any]) -> dict[str, list[Card]]:
+def take_cards(views: list[View], rows: Iterable[Values]) -> dict[str, list[Card]]:
+    """The cards that were not there before, by log."""
     by_log = {view.log_id: view for view in views}
     new: dict[str, list[Card]] = defaultdict(list)
-    for row in rows:
-        view = by_log[row["log_id"]]
-        card = card_of_row(row["standing"], row["counting"])
+    for log_id, standing, counting in rows:
+        view = by_log[log_id]
+        card = card_of_row(standing, counting)
         if card.key not in view.cards:
             view.cards[card.key] = card
             new[view.log_id].append(card)
@@ -133,29 +158,28 @@ _MEETING = """
 """
 
 
-async def read_neighbours(connection: Connection, views: list[View]) -> None:
-    """What every interval of this batch meets, and what these meet."""
-    seeds = {view.log_id: view.seeds() for view in views}
-    for _ in range(2):
-        wanted = [
+def meeting(views: list[View], spans: Mapping[str, Iterable[Span]]) -> Statement | None:
+    """What these intervals of each log meet."""
+    return _statement(
+        _MEETING,
+        (
             (view.log_id, _long_before(first, view.longest), first, last)
             for view in views
-            for first, last in seeds.get(view.log_id, ())
-        ]
-        if not wanted:
-            return
-        new = _take(views, await connection.fetch(_MEETING, *_columns(wanted)))
-        # Entries that were named are seeds themselves; only what is newly met can meet more.
-        seeds = {
-            log_id: [
-                (card.counting.started_at, card.counting.ended_at)
-                for card in cards
-                if interval(card) is not None
-                and card.counting.started_at is not None
-                and card.counting.ended_at is not None
-            ]
-            for log_id, cards in new.items()
-        }
+            for first, last in spans.get(view.log_id, ())
+        ),
+    )
+
+
+def spans_of(cards: Iterable[Card]) -> list[Span]:
+    """The intervals of entries that were met, which may meet others. Entries that were named are
+    seeds themselves."""
+    return [
+        (card.counting.started_at, card.counting.ended_at)
+        for card in cards
+        if interval(card) is not None
+        and card.counting.started_at is not None
+        and card.counting.ended_at is not None
+    ]
 
 
 def _long_before(instant: datetime, seconds: int) -> datetime:
@@ -171,11 +195,11 @@ _ON_DAYS = """
 """
 
 
-async def read_days(connection: Connection, views: list[View]) -> None:
+def on_days(views: list[View]) -> Statement | None:
     """What counts on the days in question; no entry has days more than seven apart."""
-    wanted = [(view.log_id, day) for view in views for day in sorted(view.days())]
-    if wanted:
-        _take(views, await connection.fetch(_ON_DAYS, *_columns(wanted)))
+    return _statement(
+        _ON_DAYS, ((view.log_id, day) for view in views for day in sorted(view.days()))
+    )
 
 
 _REDUCING = """
@@ -186,22 +210,23 @@ _REDUCING = """
 """
 
 
-async def read_adjustments(connection: Connection, views: list[View]) -> None:
+def adjustments(views: list[View]) -> Statement | None:
     """Adjustments of the entries that may change: their minutes stand in those entries' cells."""
-    wanted = [
-        (view.log_id, *key)
-        for view in views
-        for key in sorted(view.need.entries | {version.key for version in view.held})
-    ]
-    if wanted:
-        _take(views, await connection.fetch(_REDUCING, *_columns(wanted)))
+    return _statement(
+        _REDUCING,
+        (
+            (view.log_id, *key)
+            for view in views
+            for key in sorted(view.need.entries | {version.key for version in view.held})
+        ),
+    )
 
 
 async def read_whole(connection: Connection, views: list[View]) -> None:
     """All entries, or the state lines of all: only for a freeze, or an adoption said again."""
     for view in views:
         if view.need.whole if view.epoch >= 0 else view.need.staged_whole:
-            _take(
+            take_cards(
                 [view],
                 await connection.fetch(
                     "SELECT log_id, standing, counting FROM standing WHERE log_id = $1",
@@ -217,32 +242,27 @@ async def read_whole(connection: Connection, views: list[View]) -> None:
 
 
 _CLAIMS = """
-    SELECT t.* FROM unnest($1::text[]) AS x(key) JOIN fact_claim AS t ON t.key = x.key
+    SELECT t.key, t.entry_id, t.subject_id, t.content, t.batch_id, t.row_no
+    FROM unnest($1::text[]) AS x(key) JOIN fact_claim AS t ON t.key = x.key
     UNION
-    SELECT t.* FROM unnest($2::text[]) AS x(id) JOIN fact_claim AS t ON t.entry_id = x.id
+    SELECT t.key, t.entry_id, t.subject_id, t.content, t.batch_id, t.row_no
+    FROM unnest($2::text[]) AS x(id) JOIN fact_claim AS t ON t.entry_id = x.id
 """
 
 
-async def read_claims(connection: Connection, views: list[View]) -> dict[str, dict[str, Claim]]:
-    found: dict[str, dict[str, Claim]] = {view.subject_id: {} for view in views}
+def claims_of(views: list[View]) -> Statement | None:
     keys = {key for view in views for key in view.need.claims}
     ids = {entry_id for view in views for entry_id in view.need.claims_of}
-    if not keys and not ids:
-        return found
-    claims = {
-        row["key"]: Claim(
-            key=row["key"],
-            entry_id=row["entry_id"],
-            subject_id=row["subject_id"],
-            content=row["content"],
-            batch_id=row["batch_id"],
-            row_no=row["row_no"],
-        )
-        for row in await connection.fetch(_CLAIMS, sorted(keys), sorted(ids))
-    }
+    return (_CLAIMS, (sorted(keys), sorted(ids))) if keys or ids else None
+
+
+def take_claims(views: list[View], rows: Iterable[Values]) -> dict[str, dict[str, Claim]]:
+    """The claims that each subject's commands named, by key, or by the entry that made them."""
+    claims = {row[0]: Claim(*row) for row in rows}
     of_entry: dict[str, list[Claim]] = defaultdict(list)
     for claim in claims.values():
         of_entry[claim.entry_id].append(claim)
+    found: dict[str, dict[str, Claim]] = {}
     for view in views:
         named = [claims[key] for key in view.need.claims if key in claims]
         named += [claim for each in view.need.claims_of for claim in of_entry.get(each, ())]
@@ -250,32 +270,45 @@ async def read_claims(connection: Connection, views: list[View]) -> dict[str, di
     return found
 
 
-async def read_organisations(connection: Connection, views: list[View]) -> dict[str, Organisation]:
-    """The named recorders, and those of the named entries."""
-    ids = {each for view in views for each in view.need.organisations}
-    for view in views:
-        for known in view.known.values():
-            ids |= {each.version.organisation_id for each in known if each.version.organisation_id}
-    if not ids:
-        return {}
-    rows = await connection.fetch(
-        """SELECT t.id, t.state::text AS state FROM unnest($1::text[]) AS x(id)
-           JOIN aggregate AS t ON t.kind = 'organisation' AND t.id = x.id""",
-        sorted(ids),
-    )
-    kept = {row["id"]: kept_organisation(json.loads(row["state"])).organisation for row in rows}
+_ORGANISATIONS = """
+    SELECT t.id, t.state::text AS state FROM unnest($1::text[]) AS x(id)
+    JOIN aggregate AS t ON t.kind = 'organisation' AND t.id = x.id
+"""
+
+
+def organisations_named(ids: Iterable[str]) -> Statement | None:
+    return _statement(_ORGANISATIONS, ((each,) for each in sorted(ids)))
+
+
+def recorders_of(views: list[View]) -> set[str]:
+    """The organisations that recorded the named entries."""
+    return {
+        each.version.organisation_id
+        for view in views
+        for known in view.known.values()
+        for each in known
+        if each.version.organisation_id
+    }
+
+
+def take_organisations(rows: Iterable[Values]) -> dict[str, Organisation]:
+    kept = {key: kept_organisation(json.loads(state)).organisation for key, state in rows}
     return {key: organisation for key, organisation in kept.items() if organisation is not None}
 
 
-async def read_policies(connection: Connection) -> tuple[PolicyVersion, ...]:
-    """Every version of every recording and pair policy: a handful."""
-    rows = await connection.fetch(
-        "SELECT state::text AS state FROM aggregate WHERE kind = 'policy' ORDER BY id"
-    )
+# Every version of every recording and pair policy: a handful.
+POLICIES: Statement = (
+    "SELECT state::text AS state FROM aggregate WHERE kind = 'policy' ORDER BY id",
+    (),
+)
+
+
+def take_policies(rows: Iterable[Values]) -> tuple[PolicyVersion, ...]:
     return tuple(
-        version for row in rows for version in kept_policy(json.loads(row["state"])).versions
+        version for (state,) in rows for version in kept_policy(json.loads(state)).versions
     )
 
 
-def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _statement(sql: str, rows: Iterable[tuple[Any, ...]]) -> Statement | None:
+    columns = by_columns(rows)
+    return (sql, columns) if columns else None
