@@ -10,11 +10,18 @@ from shared.postgres.database import (
     as_unavailable,
     is_outage,
 )
-from shared.postgres.migrations import ledger_tables, migrate, reader_tables
+from shared.postgres.migrations import (
+    UNPROVISIONED,
+    check_schema,
+    ledger_tables,
+    migrate,
+    reader_tables,
+)
 from shared.postgres.together import Statement, by_columns, execute_together, fetch_together
 from shared.postgres.wakes import Wakes, listening
 
 __all__ = [
+    "UNPROVISIONED",
     "Connection",
     "Database",
     "DatabaseRefuses",
@@ -23,6 +30,7 @@ __all__ = [
     "advisory_key",
     "as_unavailable",
     "by_columns",
+    "check_schema",
     "execute_together",
     "fetch_together",
     "is_outage",

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
+from shared.messages import Unavailable
 from shared.postgres.database import (
+    Connection,
     advisory_key,
     as_unavailable,
     connect,
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATION_SECONDS: Final = 300.0
+UNPROVISIONED: Final = "the schema is not provisioned yet: run the role provision"
 
 # Alembic is imported where it is used: it brings SQLAlchemy along (half a second and 20 MB), and
 # only provisioning migrates.
@@ -51,6 +54,24 @@ async def migrate(url: str, schema: str, migrations: Path) -> tuple[str, ...]:
         raise as_unavailable(error) from error
     finally:
         await connection.close(timeout=5)
+
+
+async def check_schema(connection: Connection, migrations: Path) -> None:
+    """Raises ``Unavailable`` while the schema is older than the newest of ``migrations``.
+
+    A newer one is well: migrations only add, so that processes of the release before go on.
+    """
+    known = None
+    if await connection.fetchval("SELECT to_regclass('alembic_version')") is not None:
+        known = await connection.fetchval("SELECT version_num FROM alembic_version")
+    if known is None:
+        raise Unavailable(UNPROVISIONED)
+    newest = max(each.name.partition("_")[0] for each in (migrations / "versions").glob("*_*.py"))
+    if known < newest:
+        raise Unavailable(
+            f"the schema stands at revision {known}, and this release needs {newest}: "
+            "run the role provision"
+        )
 
 
 async def _upgrade(

@@ -15,12 +15,11 @@ import structlog
 from shared.access import Bootstrap
 from shared.ledger import Gate
 from shared.messages import Unavailable
-from shared.postgres import Connection, Database
+from shared.postgres import UNPROVISIONED, Connection, Database
 from shared.reader.log_view import LogView
 from shared.relay.log import Standing, read_spans
 
 NOT_COMPARED: Final = "this service has not yet compared its own topics with its database"
-UNPROVISIONED: Final = "the schema is not provisioned yet: run the role provision"
 RETRY_SECONDS: Final = 1.0
 
 _LOG = structlog.get_logger(__name__)

@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeVar
 from shared.access import BROKER_MEND, shown_until
 from shared.clock import wire
 from shared.messages import Unavailable
-from shared.postgres import Database, DatabaseRefuses
+from shared.postgres import Database, DatabaseRefuses, check_schema
 from shared.reader.log_view import LogView, NotLetIn
 from shared.relay.own_topics import Restored, check_cluster
 from shared.roles.parts import Service, gather
@@ -111,6 +111,7 @@ async def _database(service: Service) -> Finding:
         try:
             async with database.reading() as connection:
                 await check_cluster(connection)
+                await check_schema(connection, service.migrations)
         except Restored as restored:
             return Finding("database", f"{restored}: {RESTORED_MEND}")
         except Unavailable as hindered:

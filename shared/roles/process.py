@@ -22,11 +22,10 @@ from shared.auth import routes_without_guard
 from shared.jobs import Jobs
 from shared.ledger import Gate, Ledger
 from shared.messages import Unavailable
-from shared.postgres import DatabaseRefuses, is_outage
+from shared.postgres import UNPROVISIONED, DatabaseRefuses, check_schema, is_outage
 from shared.reader.limits import Limits
 from shared.reader.running import Reader, first_sources_were_read
 from shared.relay import Relay, Restored, open_when_compared
-from shared.relay.own_topics import UNPROVISIONED
 from shared.roles.check import RESTORED_MEND
 from shared.roles.parts import Service, gather
 from shared.roles.servers import Listener, internal_app
@@ -198,6 +197,7 @@ class Process:
         """True when writes are open; False when the database is older than what was published:
         then this process reads only, and says why."""
         parts = self.parts
+        await self._wait_for_schema()
         try:
             while True:
                 try:
@@ -217,6 +217,20 @@ class Process:
         except Restored as restored:
             self._only_read(restored)
             return False
+
+    async def _wait_for_schema(self) -> None:
+        """Until ``provision`` of this release has run: on an older schema what is read would fail
+        as a defect does, and be dead-lettered."""
+        while True:
+            try:
+                async with self.parts.database.reading() as connection:
+                    return await check_schema(connection, self.service.migrations)
+            except Unavailable as away:
+                reason = f"{STARTING}: {away}"
+                if self.gate.reason != reason:
+                    _LOG.warning("start.waits", reason=str(away))
+                self.gate.close(reason)
+            await asyncio.sleep(1.0)
 
     def _only_read(self, restored: Restored) -> None:
         self.gate.close(str(restored))

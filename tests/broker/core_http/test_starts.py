@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import httpx
 import pytest
 
@@ -232,6 +233,33 @@ async def test_a_schema_that_nobody_provisioned_is_waited_for(
     waiting.start(database)
     for role in RUNNING:
         await waiting.says(role, "the schema is not provisioned yet: run the role provision")
+    waiting.assert_waited()
+
+
+@TWO_SERVICES
+async def test_a_schema_of_an_older_release_is_waited_for(
+    waiting: Waiting, database: str, service: str
+) -> None:
+    """A rollout starts new processes beside ``provision``; until it is done they do nothing."""
+    migrations = ROOT / "services" / waiting.service / "edge" / "migrations"
+    await migrate(database, waiting.service, migrations)
+    connection = await asyncpg.connect(database)
+    try:
+        newest = await connection.fetchval(
+            f"UPDATE {service}.alembic_version AS t SET version_num = '0000' "
+            f"FROM {service}.alembic_version AS old RETURNING old.version_num"
+        )
+        waiting.start(database)
+        for role in RUNNING:
+            await waiting.says(
+                role, f"the schema stands at revision 0000, and this release needs {newest}: "
+                "run the role provision"
+            )
+        await connection.execute(f"UPDATE {service}.alembic_version SET version_num = '9999'")
+        for role in RUNNING:
+            await waiting.says(role, "has not yet compared")
+    finally:
+        await connection.close()
     waiting.assert_waited()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
 from shared.access import client_context, server_context
 from shared.clock import SystemClock
@@ -21,6 +23,7 @@ from shared.internal_http import InternalClient, new_client
 from shared.messages import Unavailable
 from shared.roles.servers import Listener
 from tests.support.certificates import Authority, Shown
+from tests.support.processes import ROOT
 
 
 @pytest.fixture
@@ -41,12 +44,19 @@ def app() -> FastAPI:
         tls = request.scope.get("extensions", {}).get("tls", {})
         return list(tls.get("client_cert_chain", ()))
 
+    @made.get("/health/ready")
+    def ready(response: Response) -> None:
+        response.status_code = made.state.ready
+
+    made.state.ready = 200
     return made
 
 
 @asynccontextmanager
-async def listening(tls: ssl.SSLContext | None) -> AsyncIterator[int]:
-    listener = Listener("internal", app(), "127.0.0.1", 0, tls)
+async def listening(tls: ssl.SSLContext | None, ready: int = 200) -> AsyncIterator[int]:
+    answering = app()
+    answering.state.ready = ready
+    listener = Listener("internal", answering, "127.0.0.1", 0, tls)
     serving = asyncio.ensure_future(listener.run())
     try:
         yield listener.port
@@ -146,3 +156,19 @@ async def test_neighbours_ask_each_other_over_mutual_tls(
         async with new_client(client_context(authority.ca)) as client:
             with pytest.raises(Unavailable, match="records"):
                 await asking(client, port).post("/who", {})
+
+
+@pytest.mark.parametrize("shown", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("status", [200, 503])
+async def test_the_health_check_of_the_image_asks_as_the_port_speaks(
+    records: Shown, shown: bool, status: int
+) -> None:
+    tls = server_context(records.certificate, records.key) if shown else None
+    variables = {"JIEXU_INTERNAL_CERTIFICATE": str(records.certificate)} if shown else {}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    async with listening(tls, status) as port:
+        asked = await asyncio.create_subprocess_exec(
+            ROOT / "deploy" / "healthy",
+            env={"PATH": path, "JIEXU_INTERNAL_PORT": str(port), **variables},
+        )
+        assert (await asked.wait() == 0) == (status == 200)
