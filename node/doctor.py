@@ -31,6 +31,7 @@ from node.layout import DATABASE, INTERNAL, POSTGRES, SERVICES, Node
 from node.members import PROJECT, environment, server_of, why_not_ready
 from node.process import port_is_taken
 from node.supervisor import is_held
+from shared.settings import unknown
 
 MIN_PYTHON = (3, 11)
 # Kafka 0.4 GB, PostgreSQL 0.2, four services 0.4, with room.
@@ -54,13 +55,21 @@ class Finding:
     en: str
 
 
-def examine(node: Node | None, root: Path) -> list[Finding]:
-    """Everything that a start needs; of the node too, where one is named."""
-    findings = [*_machine(root)]
-    if node is not None:
-        findings += [*_keys(node), *_directory(node), *_ports(node), *_services(node),
-                     *map(_ending, certificates(node, datetime.now(UTC)))]
-    return findings
+def of_machine(root: Path) -> list[Finding]:
+    """What a start needs of this machine, whatever the node."""
+    return [*_machine(root), _variables()]
+
+
+def of_node(node: Node) -> list[Finding]:
+    """What else a start of this node needs."""
+    return [*_keys(node), *_directory(node), *_ports(node), *_services(node),
+            *map(_ending, certificates(node, datetime.now(UTC)))]
+
+
+def _variables() -> Finding:
+    """Those around us; a node's own are what its services say of their settings."""
+    strange = "; ".join(unknown(os.environ))
+    return Finding("JIEXU_…", not strange, f"无此设置:{strange}", strange)
 
 
 def _machine(root: Path) -> Iterator[Finding]:

@@ -128,9 +128,8 @@ class Node:
             "BODY_NAME": self.body.name,
             "BODY_KIND": self.body.kind,
         }
-        for name in ("uscc", "filing_office", "filing_number"):
-            if (value := getattr(self.body, name)) is not None:
-                settings[f"BODY_{name.upper()}"] = value
+        if self.body.uscc is not None:
+            settings["BODY_USCC"] = self.body.uscc
         for name in SERVICES:
             settings[f"{name.upper()}_INTERNAL_URL"] = self.internal_url(name)
         if service == "transfer":

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -84,6 +88,7 @@ def listed(value: Any) -> Any:
 Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
 Servers = Annotated[str, AfterValidator(_servers)]
 Url = Annotated[str, AfterValidator(_url)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
 Directory = Annotated[Path, AfterValidator(open_directory)]
 ExistingFile = Annotated[Path, AfterValidator(readable_file)]
 # A list in one variable, parted by commas; NoDecode, or pydantic-settings would want JSON.
@@ -108,7 +113,7 @@ class ServiceSettings(AccessSettings):
 
     node: Annotated[str, AfterValidator(_node)]
     """The node's name, for ever: its region code, 500000 say."""
-    database_url: Annotated[SecretStr, AfterValidator(_database)]
+    database_url: DatabaseUrl
     """The node's PostgreSQL, postgresql://user:password@host:port/database."""
     kafka_bootstrap: Servers
     """The node's brokers, host:port,host:port."""
@@ -209,11 +214,39 @@ class SettingsAreWrong(Exception):
 
 def load(kind: type[S], **overrides: Any) -> S:
     """Settings from the environment; raises ``SettingsAreWrong`` naming every wrong variable."""
+    wrong = set(unknown((*os.environ, *map(variable, overrides)), kind.model_fields))
     try:
-        return kind(**overrides)
+        settings = kind(**overrides)
     except ValidationError as error:
-        lines = {_line(kind, each) for each in error.errors()}
-        raise SettingsAreWrong(tuple(sorted(lines))) from None
+        wrong |= {_line(kind, each) for each in error.errors()}
+    else:
+        if not wrong:
+            return settings
+    raise SettingsAreWrong(tuple(sorted(wrong)))
+
+
+def unknown(names: Iterable[str], fields: Iterable[str] = ()) -> tuple[str, ...]:
+    """A line for each variable ``JIEXU_…`` that nobody reads, with the nearest that somebody does.
+
+    A misspelt one would count for nothing, and what it was to switch on stay off. One environment
+    may serve all programs of a node: what any of them reads is known, and these ``fields``.
+    """
+    known = sorted(name.removeprefix(PREFIX) for name in _known() | set(map(variable, fields)))
+    lines = []
+    for name in sorted(names):
+        spelt = name.upper()  # as pydantic-settings reads them
+        if spelt.startswith(PREFIX) and (rest := spelt.removeprefix(PREFIX)) not in known:
+            near = get_close_matches(rest, known, n=1)
+            lines.append(
+                f"{name} is no setting" + (f": is {PREFIX}{near[0]} meant?" if near else "")
+            )
+    return tuple(lines)
+
+
+@cache
+def _known() -> frozenset[str]:
+    text = resources.files("shared").joinpath("variables.txt").read_text("ascii")
+    return frozenset(line for line in text.splitlines() if line.startswith(PREFIX))
 
 
 def variable(field: str) -> str:

@@ -11,10 +11,11 @@ import typer
 from rich.markup import escape
 
 from node.commands.options import DataOption, JsonOption, NodeOption, node_of, root_of
-from node.layout import SERVICES, NodeIsUnknown, NodeIsWrong, find
+from node.layout import SERVICES, Node, NodeIsUnknown, NodeIsWrong, find, nodes
 from node.terminal import Exit, Failure, out, print_json, say, table
 
 if TYPE_CHECKING:
+    from node.doctor import Finding
     from node.events import Seen
 
 # What takes long to import is imported where it is used: help and completion answer at once.
@@ -111,29 +112,33 @@ def _age(seconds: float) -> str | None:
 
 
 def doctor(node: NodeOption = None, data: DataOption = None, json: JsonOption = False) -> None:
-    """检查缺什么、怎么补 · What is missing, and how to mend it. Exit code 1: something is."""
+    """检查缺什么、怎么补;不指明节点则检查每个节点 · What is missing, and how to mend it; without -n
+    in every node. Exit code 1: something is.
+    """
     from node import doctor as doctors
 
     root = root_of(data)
     try:
-        found = find(node, root)
+        found = [find(node, root)] if node is not None else nodes(root)
     except NodeIsWrong as problem:
         raise Failure(Exit.ASKED_WRONGLY, f"node.json 有误:{problem}", str(problem)) from None
     except NodeIsUnknown:
-        if node is not None:
-            raise Failure(Exit.ASKED_WRONGLY, f"没有节点 {node}", f"no node {node}") from None
-        found = None
-    findings = doctors.examine(found, root)
-    wrong = [finding for finding in findings if not finding.right]
+        raise Failure(Exit.ASKED_WRONGLY, f"没有节点 {node}", f"no node {node}") from None
+    findings: list[tuple[Node | None, list[Finding]]] = [(None, doctors.of_machine(root))]
+    findings += [(each, doctors.of_node(each)) for each in found]
     if json:
-        print_json([{"what": item.what, "right": item.right,
-                     "mend": None if item.right else say(item.zh, item.en)} for item in findings])
+        print_json([{"node": each and each.code, "what": item.what, "right": item.right,
+                     "mend": None if item.right else say(item.zh, item.en)}
+                    for each, items in findings for item in items])
     else:
-        for item in findings:
-            mark = "[green]✓[/green]" if item.right else "[red]✗[/red]"
-            out().print(f"{mark} {escape(item.what)}"
-                        + ("" if item.right else f"  → {escape(say(item.zh, item.en))}"))
-    if wrong:
+        for each, items in findings:
+            if each is not None:
+                out().print(f"[bold]{each.code} {escape(each.name_zh)}[/bold]")
+            for item in items:
+                mark = "[green]✓[/green]" if item.right else "[red]✗[/red]"
+                out().print(f"{mark} {escape(item.what)}"
+                            + ("" if item.right else f"  → {escape(say(item.zh, item.en))}"))
+    if not all(item.right for _, items in findings for item in items):
         raise typer.Exit(Exit.FOUND_WRONG)
 
 

@@ -13,11 +13,13 @@ import pytest
 import yaml
 
 from services.transfer.edge.alarms import ALARMS
+from shared.settings import unknown
 from tests.support import operators
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 DASHBOARD = ROOT / "deploy" / "grafana" / "jiexu-node.json"
+NAMING = {".py", ".sh", ".yaml"}
 SAMPLES = {name for metric in operators.metrics() for name in operators.samples(metric)}
 
 
@@ -33,6 +35,25 @@ def test_a_stale_page_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(operators, "PAGE", tmp_path / "operators.md")
     operators.PAGE.write_text(old, "utf-8")
     assert operators.page() == text
+
+
+def test_the_known_variables_are_what_the_code_reads() -> None:
+    stale = "run python -m tests.support.operators"
+    assert operators.VARIABLES.read_text("ascii") == operators.variables(), stale
+
+
+def test_every_variable_that_our_files_name_is_known() -> None:
+    """Those of image, compose file, manifests and benchmark: else nothing would start."""
+    paths = [ROOT / name for name in ("Dockerfile", "docker-compose.yml", "Makefile")]
+    for folder in ("bench", "deploy", "node", "services", "shared"):
+        paths += (path for path in (ROOT / folder).rglob("*") if path.suffix in NAMING)
+    named = {
+        name
+        for path in paths
+        for name in re.findall(r"\bJIEXU_[A-Z_]*[A-Z]\b", path.read_text("utf-8"))
+    }
+    assert len(named) > 40
+    assert unknown(named) == ()
 
 
 def test_every_setting_says_what_it_means() -> None:

@@ -188,6 +188,41 @@ def test_doctor_finds_what_is_missing_and_says_how_to_mend_it(made: Path) -> Non
     assert any("no pinned key" in mend for what, mend in wrong.items() if "directory" in what)
 
 
+def test_doctor_without_a_name_looks_at_every_node_and_ends_as_its_worst_finding(
+        made: Path) -> None:
+    making.sign(made, made / "office", datetime.now(UTC))
+    whole = jiexu(made, "doctor")
+    assert whole.returncode == 0, whole.stdout
+    assert whole.stdout.index("500000 重庆") < whole.stdout.index("510100 成都")
+    (made / "510100" / "keys" / "records" / "head.key").unlink()
+    asked = jiexu(made, "doctor", "--json")
+    assert asked.returncode == Exit.FOUND_WRONG
+    assert {item["node"] for item in told(asked)} == {None, "500000", "510100"}
+    wrong = {(item["node"], item["what"]) for item in told(asked) if not item["right"]}
+    assert wrong == {("510100", "keys of records"), ("510100", "records files")}
+    assert jiexu(made, "doctor", "-n", "500000").returncode == 0
+
+
+def test_doctor_names_a_misspelt_setting_of_a_node_and_of_the_shell(made: Path) -> None:
+    making.sign(made, made / "office", datetime.now(UTC))
+    node = layout.load(made / "500000")
+    node.changed(extra={"JIEXU_KAFKA_SECURITI": "SASL_SSL"})
+    asked = jiexu(made, "doctor", "-n", "500000", "--json", JIEXU_DATTA="data")
+    assert asked.returncode == Exit.FOUND_WRONG
+    wrong = {item["what"]: item["mend"] for item in told(asked) if not item["right"]}
+    assert wrong == {
+        "JIEXU_…": "JIEXU_DATTA is no setting: is JIEXU_DATA meant?",
+        **{f"{service} settings": "JIEXU_KAFKA_SECURITI is no setting: "
+           "is JIEXU_KAFKA_SECURITY meant?" for service in layout.SERVICES}}
+
+
+def test_a_misspelt_setting_of_the_broker_never_has_a_command_speak_in_plain(made: Path) -> None:
+    layout.load(made / "500000").changed(extra={"JIEXU_KAFKA_SECURITI": "SASL_SSL"})
+    asked = jiexu(made, "topics", "-n", "500000")
+    assert asked.returncode == Exit.ASKED_WRONGLY
+    assert "is JIEXU_KAFKA_SECURITY meant?" in asked.stderr
+
+
 def test_what_runs_out_within_thirty_days_is_named(made: Path) -> None:
     making.sign(made, made / "office", datetime.now(UTC), valid_days=20)
     node = layout.load(made / "500000")

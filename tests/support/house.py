@@ -29,7 +29,7 @@ SHARED = _words(
     "ledger relay reader faust_reader loop_reader jobs auth internal_http telemetry messages "
     "requests roles access"
 )
-SHARED_DATA = frozenset({"working_calendar.yaml"})
+SHARED_DATA = frozenset({"working_calendar.yaml", "variables.txt"})
 NOUNS = re.compile(r"dossier|volunteer|transfer|certificate|reward|redemption|star(?![tev])", re.I)
 
 # What a domain may take from shared; None: everything there is.

@@ -1,9 +1,9 @@
 """Is docs/operators.md what the code says of settings, topics, metrics and alarms?
 
 ``python -m tests.support.operators`` writes the tables between ``<!-- settings -->`` and
-``<!-- end -->`` again, and so for the other names of ``TABLES``. The text stands beside what it
-describes: below a field of a Settings class, in the description of a metric, in ALARMS, in the
-annotations of a rule.
+``<!-- end -->`` again, and so for the other names of ``TABLES``; and shared/variables.txt, by which
+a misspelt variable is found. The text stands beside what it describes: below a field of a Settings
+class, in the description of a metric, in ALARMS, in the annotations of a rule.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from tests.support.papers import topics_of
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "operators.md"
+VARIABLES: Final = ROOT / "shared" / "variables.txt"
+# What others than a service read: the command `jiexu`, the manifests, the compose file.
+TOOLING: Final = {"JIEXU_DATA", "JIEXU_HOME", "JIEXU_SERVICE", "JIEXU_IMAGE"}
 RULES: Final = ROOT / "deploy" / "prometheus" / "jiexu.rules.yaml"
 MAKERS: Final = {"counter": "counter", "gauge": "gauge", "histogram": "histogram"}
 
@@ -69,6 +72,13 @@ def _settings() -> str:
         ("variable", "service", "type", "default", "meaning"),
         [(f"`{name}`", whose, *_said(field)) for name, whose, field in rows],
     )
+
+
+def variables() -> str:
+    """The names of all variables that a program of a node reads, as the code has them now."""
+    names = {variable(name) for each in SERVICES for name in settings_of(each).model_fields}
+    head = "# Made by tests/support/operators.py: all that an environment may set."
+    return "\n".join([head, *sorted(names | TOOLING), ""])
 
 
 def undescribed() -> list[str]:
@@ -256,3 +266,4 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
 
 if __name__ == "__main__":
     PAGE.write_text(page(), "utf-8")
+    VARIABLES.write_text(variables(), "ascii")

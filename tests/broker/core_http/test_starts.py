@@ -125,6 +125,29 @@ def test_wrong_settings_are_each_named_with_what_they_mean(place: Place, service
 
 
 @SERVICE_KEYS
+def test_a_misspelt_setting_ends_every_role_with_the_name_that_was_meant(
+    place: Place, service: str
+) -> None:
+    """Else what it was to switch on stays off, and nobody is told."""
+    # What other programs of the node read is nobody's mistake here.
+    whole = place.variables(
+        service, JIEXU_PEER_CA="", JIEXU_ROSTER="", JIEXU_SERVICE=service, JIEXU_IMAGE="jiexu"
+    )
+    del whole["JIEXU_PEER_CA" if service == "transfer" else "JIEXU_ROSTER"]
+    assert checked(whole, service)[1]["settings"] is None
+    meant = {
+        "JIEXU_FEDERATION_CLIENT_CERTIFICATE": "JIEXU_FEDERATION_CLIENT_CERTIFICATES",
+        "JIEXU_KAFKA_SECURITI": "JIEXU_KAFKA_SECURITY",
+    }
+    lines = [f"{name} is no setting: is {right} meant?" for name, right in meant.items()]
+    lines.append("JIEXU_QQQQ is no setting")
+    misspelt = whole | dict.fromkeys((*meant, "JIEXU_QQQQ"), "required")
+    for role, (code, said) in all_end(misspelt, service).items():
+        assert (code, said.splitlines()) == (2, lines), role
+    assert checked(misspelt, service) == (2, {"settings": lines[-1]})
+
+
+@SERVICE_KEYS
 def test_a_missing_secret_is_named_with_its_place(place: Place, service: str) -> None:
     missing = place.node.keys / service / SECRETS[service]
     missing.unlink()
