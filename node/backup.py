@@ -109,7 +109,7 @@ async def _offsets(node: Node) -> dict[str, Any]:
     """Of each service how far its readers and its relay were; and what Kafka's groups say."""
     services = {}
     for service in SERVICES:
-        connection = await topics.connect(node, service)
+        connection = await topics.connect(server_of(node).url_of(DATABASE), service)
         try:
             services[service] = {
                 "incarnation": await connection.fetchval("SELECT number FROM node_incarnation"),

@@ -105,7 +105,7 @@ async def behind(node: Node, service: str, *, broker: bool = True) -> Behind:
 
     Raises asyncpg's errors, ``OSError``, kafka-python's errors.
     """
-    connection = await connect(node, service)
+    connection = await connect(server_of(node).url_of(DATABASE), service)
     try:
         progress = await connection.fetch(
             "SELECT topic, partition, next_offset FROM source_progress")
@@ -141,8 +141,7 @@ def _unread(node: Node, progress: Sequence[Mapping[str, Any]]) -> dict[str, int]
     return unread
 
 
-async def connect(node: Node, service: str) -> asyncpg.Connection[Any]:
-    """A connection to the service's schema in the node's own PostgreSQL."""
-    return await asyncpg.connect(server_of(node).url_of(DATABASE), timeout=TIMEOUT_SECONDS,
-                                 command_timeout=TIMEOUT_SECONDS,
+async def connect(url: str, service: str) -> asyncpg.Connection[Any]:
+    """A connection to the service's schema in the PostgreSQL at ``url``."""
+    return await asyncpg.connect(url, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS,
                                  server_settings={"search_path": service})
