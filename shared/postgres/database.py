@@ -25,6 +25,7 @@ CONNECT_SECONDS: Final = 5.0
 # Above every statement_timeout: reached only when the server no longer answers at all.
 COMMAND_SECONDS: Final = 45.0
 LEADER_POLL_SECONDS: Final = 0.1
+PLANNED_SECONDS: Final = 30
 
 _SESSION: Final = {
     "timezone": "UTC",
@@ -36,8 +37,9 @@ _SESSION: Final = {
     "transaction_timeout": "60s",
 }
 # Statements planned while their tables were empty would scan them until they are analysed. Arrays
-# of one key look so cheap that the server would plan a statement anew each time; all are lookups
-# by key, for which one plan is right.
+# of one key look so cheap that the server would plan a statement anew each time it is sent: planned
+# once instead, and again after ``PLANNED_SECONDS``, for an empty table has no index better than
+# another.
 _LEDGER_SESSION: Final = _SESSION | {
     "statement_timeout": "10s",
     "transaction_timeout": "30s",
@@ -165,6 +167,7 @@ async def connect(
             url,
             timeout=CONNECT_SECONDS,
             command_timeout=command_seconds,
+            max_cached_statement_lifetime=PLANNED_SECONDS,
             server_settings=dict(session or {}),
         )
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError) as error:

@@ -28,7 +28,8 @@ async def fetch_together(
     """The rows of each SELECT as tuples, in its order, all of one snapshot.
 
     None stands for a SELECT that is not needed: it has no rows. A SELECT's columns must be of
-    built-in types (``state::text``): the rows of several travel as arrays of records.
+    built-in types (``state::text``), and its rows few: they travel as one array of records, which
+    the server bounds at 1 GB.
     """
     asked = [select for select in selects if select is not None]
     if not asked:

@@ -83,7 +83,7 @@ class Settlement:
             )
 
     async def write(self, connection: Connection, outcomes: Mapping[UUID, Outcome]) -> None:
-        """Progress first: a reader that lost its partition fails here, having written nothing."""
+        """Progress and keys first: a reader that lost its partition fails there (``Overtaken``)."""
         await self._move(connection)
         if self.draining is None:
             await self._park(connection)

@@ -281,24 +281,37 @@ async def _write(connection: Connection, rows: _Rows) -> None:
         await connection.execute(
             "DELETE FROM fact_claim WHERE key = ANY ($1::text[])", sorted(rows.freed)
         )
-    await put(connection, _JOINED, sorted(rows.joined))
-    await put(connection, _STAGED_ENTRY, _sorted(rows.staged))
     # Together: of one batch no two of these write the same row, and none reads what another wrote.
-    main = [
+    first = [
         (_CLAIM, _sorted(rows.claims), "a claim was taken"),
         (_ENTRY, _sorted(rows.entries), "a version stands here with other content"),
+    ]
+    then = [
         (_LEAF, sorted(rows.leaves), "a leaf was not written"),
         (_STANDING, _sorted(rows.standings), "a standing was not written"),
     ]
-    kept = [(sql, values, lost) for sql, values, lost in main if values]
-    done = await execute_together(connection, [(sql, by_columns(rows)) for sql, rows, _ in kept])
-    for (_, values, lost), written in zip(kept, done, strict=True):
-        if written != len(values):
-            # Another subject's fact has taken a source id, say: decided again, it is told so.
-            raise Conflict(lost)
+    if rows.joined or rows.staged:
+        # Rows of the same table, in the order in which every batch takes them.
+        await _all(connection, first)
+        await put(connection, _JOINED, sorted(rows.joined))
+        await put(connection, _STAGED_ENTRY, _sorted(rows.staged))
+        first = []
+    await _all(connection, first + then)
     await put(connection, _SHARED, sorted(rows.shared))
     await put(connection, _QUARANTINE, _sorted(rows.quarantined))
     await put(connection, _RELEASED, sorted(rows.released))
+
+
+async def _all(
+    connection: Connection, changes: Sequence[tuple[str, list[tuple[Any, ...]], str]]
+) -> None:
+    """Statement, rows, and what it means where not all of them were written: decided again, the
+    command is told so."""
+    kept = [change for change in changes if change[1]]
+    done = await execute_together(connection, [(sql, by_columns(rows)) for sql, rows, _ in kept])
+    for (_, rows, lost), written in zip(kept, done, strict=True):
+        if written != len(rows):
+            raise Conflict(lost)
 
 
 def _sorted(rows: Mapping[Any, tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from services.records.domain.staging.commands import StageBundle
 from services.records.domain.staging.state import Staging, StagingView
 from services.records.domain.totting import cells_of, stars_of
 from services.records.edge.rows import card_of_row
-from shared.postgres import Connection
+from shared.postgres import Connection, by_columns
 
 # A page of the one pass over a staged log.
 PAGE: Final = 1_000
@@ -27,10 +27,11 @@ _STORED = """
     JOIN entry_version AS v ON v.issuer = x.issuer AND v.entry_id = x.entry_id
         AND v.version = x.version
 """
+# The log is a column like the others: given once, it would be read whole and then filtered.
 _IN_LOG = """
     SELECT DISTINCT v.issuer, v.entry_id, v.version, v.digest, v.signed
-    FROM unnest($2::text[], $3::text[]) AS x(issuer, entry_id)
-    JOIN leaf AS l ON l.issuer = x.issuer AND l.entry_id = x.entry_id AND l.log_id = $1
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS x(log_id, issuer, entry_id)
+    JOIN leaf AS l ON l.log_id = x.log_id AND l.issuer = x.issuer AND l.entry_id = x.entry_id
     JOIN entry_version AS v ON v.issuer = l.issuer AND v.entry_id = l.entry_id
         AND v.version = l.version
 """
@@ -44,13 +45,12 @@ async def known_in_staging(
         return view
     keys = [(*entry.version.key, entry.version.version) for entry in command.entries]
     stored = dict(view.stored)
-    for row in await connection.fetch(_STORED, *map(list, zip(*keys, strict=True))):
+    for row in await connection.fetch(_STORED, *by_columns(keys)):
         stored[(row["issuer"], row["entry_id"], row["version"])] = row["digest"]
-    entries = sorted({entry.version.key for entry in command.entries})
+    log_id = view.row.log.log_id
+    entries = sorted({(log_id, *entry.version.key) for entry in command.entries})
     known: dict[EntryKey, tuple[Version, ...]] = dict(view.known)
-    for row in await connection.fetch(
-        _IN_LOG, view.row.log.log_id, [each[0] for each in entries], [each[1] for each in entries]
-    ):
+    for row in await connection.fetch(_IN_LOG, *by_columns(entries)):
         version = read_body(json.loads(row["signed"])["body"], row["digest"])
         known[version.key] = (*known.get(version.key, ()), version)
     return replace(view, known=known, stored=stored)

@@ -29,11 +29,10 @@ async def load_dossiers(
     adopted = [_staged(view, log_id) for view in views for log_id in sorted(view.need.staged)]
     every = [*views, *adopted]
     asked = {each for view in views for each in view.need.organisations}
-    versions, held, cards, claimed, named, policies = await fetch_together(
+    versions, cards, claimed, named, policies = await fetch_together(
         connection,
         [
             rows_of.versions_of(every),
-            rows_of.held_of(every),
             rows_of.cards_of(every, {view.log_id: view.need.entries for view in every}),
             rows_of.claims_of(views),
             rows_of.organisations_named(asked),
@@ -41,10 +40,8 @@ async def load_dossiers(
         ],
     )
     rows_of.take_versions(every, versions)
-    rows_of.take_held(every, held)
     rows_of.take_cards(every, cards)
-    (joined,) = await fetch_together(connection, [rows_of.joined_by_held(every)])
-    rows_of.take_joined(every, joined)
+    await rows_of.read_held(connection, every)
     # These need the times, days and recorders of the versions.
     cards, met, counted, reducing, recorders = await fetch_together(
         connection,

@@ -79,47 +79,37 @@ _HELD = """
 """
 
 
-def held_of(views: list[View]) -> Statement | None:
-    """All that is held since this custody was fenced or ended; at most 20,000, mostly none."""
-    return _statement(
-        _HELD,
-        (
-            (view.log_id, view.subject_id, view.epoch)
-            for view in views
-            if view.epoch >= 0 and held_count(view.row)
-        ),
-    )
+async def read_held(connection: Connection, views: list[View]) -> None:
+    """All that is held since this custody was fenced or ended; at most 20,000, mostly none.
 
-
-def take_held(views: list[View], rows: Iterable[Values]) -> None:
+    Not sent together with others: so many signed texts are too much for one row of an answer.
+    """
     by_log = {view.log_id: view for view in views}
-    for log_id, digest, signed in rows:
+    wanted = [
+        (view.log_id, view.subject_id, view.epoch)
+        for view in views
+        if view.epoch >= 0 and held_count(view.row)
+    ]
+    if not wanted:
+        return
+    for log_id, digest, signed in await connection.fetch(_HELD, *by_columns(wanted)):
         view = by_log[log_id]
         version = read_body(json.loads(signed)["body"], digest)
         view.held.append(version)
         if version.key not in view.need.entries:
             view.known[version.key].append(Known(version, "held"))
-
-
-def joined_by_held(views: list[View]) -> Statement | None:
-    """What is held joins the versions that the log has of the same entries."""
-    return _statement(
-        _VERSIONS,
-        (
-            (view.log_id, view.subject_id, *key)
-            for view in views
-            if view.need.held
-            for key in sorted({version.key for version in view.held} - view.need.entries)
-        ),
-    )
-
-
-def take_joined(views: list[View], rows: Iterable[Values]) -> None:
-    by_log = {view.log_id: view for view in views}
-    for _, _, _, digest, signed, _, log_id, in_log in rows:
-        if in_log:
-            version = read_body(json.loads(signed)["body"], digest)
-            by_log[log_id].known[version.key].append(Known(version, "log"))
+    # What is held joins the versions that the log has of the same entries.
+    joined = [
+        (view.log_id, view.subject_id, *key)
+        for view in views
+        if view.need.held
+        for key in sorted({version.key for version in view.held} - view.need.entries)
+    ]
+    if joined:
+        for row in await connection.fetch(_VERSIONS, *by_columns(joined)):
+            if row["in_log"]:
+                version = read_body(json.loads(row["signed"])["body"], row["digest"])
+                by_log[row["log_id"]].known[version.key].append(Known(version, "log"))
 
 
 _CARDS = """
