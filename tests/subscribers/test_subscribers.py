@@ -7,11 +7,13 @@ something new under an epoch that is over.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import itertools
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -25,6 +27,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
 
 from node.demo import people as cast
 from node.demo.cities import City
@@ -32,6 +35,7 @@ from services.records.contract.topics import DOSSIERS
 from tests.support.certificates import Authority
 from tests.support.secured import SecuredKafka
 from tests.support.toolchains import need, npm_project, run
+from tests.support.topics import make_topics
 from tests.support.two_cities import (
     MINUTES,
     MOVED,
@@ -304,3 +308,153 @@ def test_a_subscriber_is_let_in_where_the_broker_asks_who_comes(
     done = ask(told | secret)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["totals"] == {"one": 90}
+
+
+def publish(bootstrap: str, node: str, subject: str, sequences: Sequence[int]) -> None:
+    """One approval of an hour of hers under each of these numbers."""
+    producer = Producer({"bootstrap.servers": bootstrap})
+    for number in sequences:
+        headers = {
+            "ce_specversion": "1.0",
+            "ce_id": str(uuid.uuid4()),
+            "ce_source": f"/nodes/{node}/records",
+            "ce_type": "records.entry-approved.v1",
+            "ce_subject": subject,
+            "ce_time": "2027-03-01T02:00:00Z",
+            "ce_sequence": str(number),
+            "ce_custodyepoch": "1",
+            "content-type": "application/json",
+        }
+        data = {"moved": [{"cell": {"year": 2027}, "before": 0, "after": 60}]}
+        producer.produce(
+            DOSSIERS.on(node), json.dumps(data), subject, headers=list(headers.items())
+        )
+    assert producer.flush(30) == 0
+
+
+def cut(bootstrap: str, node: str, before: int) -> None:
+    """The broker forgets what stands below this offset of the one partition."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        admin.delete_records({TopicPartition(DOSSIERS.on(node), 0): before})
+    finally:
+        admin.close()
+
+
+def miss(state: Path) -> None:
+    """It remembers the offset that it has reached, and neither the last event nor its hour."""
+    if state.read_bytes().startswith(b"SQLite"):
+        with contextlib.closing(sqlite3.connect(state)) as database, database:
+            database.execute("UPDATE sequence SET last = last - 1 WHERE key = 'one'")
+            database.execute("UPDATE subject SET minutes = minutes - 60 WHERE subject_id = 'one'")
+        return
+    kept = json.loads(state.read_bytes())
+    for each in kept["sequences"].values():
+        if "one" in each:
+            each["one"] -= 1
+    kept["minutes"]["one"] -= 60
+    state.write_text(json.dumps(kept), "utf-8")
+
+
+@dataclass
+class Reading:
+    """A subscriber of a city with one partition, and what it says."""
+
+    bootstrap: str
+    node: str
+    state: Path
+    program: list[str]
+
+    def __call__(self) -> subprocess.CompletedProcess[str]:
+        at = f"{self.node}={self.bootstrap}"
+        return subprocess.run(
+            [*self.program, "--city", at, "--state", str(self.state), "--until-end"],
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+
+    def totals(self) -> Any:
+        done = self()
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["totals"]
+
+
+@pytest.fixture
+def reading(program: list[str], kafka_bootstrap: str, node_name: str, tmp_path: Path) -> Reading:
+    make_topics(kafka_bootstrap, node_name, [DOSSIERS], partitions=1)
+    return Reading(kafka_bootstrap, node_name, tmp_path / "kept", program)
+
+
+def test_a_subscriber_that_missed_an_event_reads_again_from_the_start(reading: Reading) -> None:
+    publish(reading.bootstrap, reading.node, "one", [1, 2, 3])
+    assert reading.totals() == {"one": 180}
+    miss(reading.state)
+    publish(reading.bootstrap, reading.node, "one", [4])
+
+    done = reading()
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "totals": {"one": 240}, "taken": 4, "repeats": 0, "older_homes": 0
+    }  # fmt: skip
+    assert len(done.stderr.splitlines()) == 1
+    assert "sequence 4 follows 2, something was missed: reading again" in done.stderr
+    assert reading().stderr == ""
+
+
+def test_a_subscriber_that_goes_on_reads_every_city_again(reading: Reading) -> None:
+    """The gap is one city's alone, while the other has nothing new to say."""
+    other = f"{reading.node}o"
+    make_topics(reading.bootstrap, other, [DOSSIERS], partitions=1)
+    publish(reading.bootstrap, other, "two", [1])
+    publish(reading.bootstrap, reading.node, "one", [1, 2, 3])
+    named = [["--city", f"{code}={reading.bootstrap}"] for code in (other, reading.node)]
+    command = [*reading.program, *itertools.chain(*named), "--state", str(reading.state)]
+    follow_and_kill(command, {"one": 180, "two": 60})
+    assert reading.totals() == {"one": 180, "two": 60}
+    miss(reading.state)
+    publish(reading.bootstrap, reading.node, "one", [4])
+    follow_and_kill(command, {"one": 240, "two": 60})
+
+
+def test_a_subscriber_says_that_a_gap_stands_in_the_log_itself(reading: Reading) -> None:
+    """A new one, and one that had read on: neither tells totals, neither reads for ever."""
+    publish(reading.bootstrap, reading.node, "one", [1])
+    assert reading.totals() == {"one": 60}
+    publish(reading.bootstrap, reading.node, "one", [3])
+    for _ in range(2):
+        done = reading()
+        assert done.returncode == 1 and done.stdout == ""
+        assert len(done.stderr.splitlines()) == 2
+        assert "sequence 3 follows 1, something was missed in the log itself" in done.stderr
+        assert "totals cannot be known" in done.stderr
+
+
+@pytest.mark.parametrize("read", [0, 1])
+def test_a_subscriber_says_that_a_log_was_cut_above_what_it_has_read(
+    reading: Reading, read: int
+) -> None:
+    """Also where nothing is left of a key, and so no gap in its numbers."""
+    publish(reading.bootstrap, reading.node, "one", [1])
+    if read:
+        assert reading.totals() == {"one": 60}
+    publish(reading.bootstrap, reading.node, "gone", [1])
+    publish(reading.bootstrap, reading.node, "one", [2])
+    cut(reading.bootstrap, reading.node, before=2)
+
+    done = reading()
+
+    assert done.returncode == 1 and done.stdout == ""
+    assert f"begins at 2, we have read to {read}: what stood between was cut" in done.stderr
+    assert "totals cannot be known" in done.stderr
+
+
+def test_a_subscriber_goes_on_where_only_what_it_has_read_was_cut(reading: Reading) -> None:
+    publish(reading.bootstrap, reading.node, "one", [1, 2])
+    assert reading.totals() == {"one": 120}
+    publish(reading.bootstrap, reading.node, "one", [3])
+    publish(reading.bootstrap, reading.node, "later", [1])
+    cut(reading.bootstrap, reading.node, before=2)
+    assert reading.totals() == {"one": 180, "later": 60}

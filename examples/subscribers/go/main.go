@@ -56,9 +56,13 @@ func (c *city) open(sums *sums, replay bool) error {
 	c.next = lows
 	from := map[int32]kgo.Offset{}
 	for part, low := range lows {
-		stored, kept := sums.Offsets[c.topic()][part]
+		stored := sums.Offsets[c.topic()][part]
+		if stored < low {
+			return fmt.Errorf("%s[%d] begins at %d, we have read to %d: what stood between was cut, "+
+				"the totals cannot be known", c.topic(), part, low, stored)
+		}
 		// Beyond the end: the topic was made anew. Sequences pass what we have counted.
-		if kept && !replay && low <= stored && stored <= c.ends[part] {
+		if !replay && stored <= c.ends[part] {
 			c.next[part] = stored
 		}
 		from[part] = kgo.NewOffset().At(c.next[part])
@@ -128,19 +132,38 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	err = follow(cities, sums, *untilEnd, *replay, false)
+	for errors.Is(err, errMissed) {
+		fmt.Fprintf(os.Stderr, "subscriber: %v: reading again from the start\n", err)
+		if err = sums.forget(); err == nil {
+			err = follow(cities, sums, *untilEnd, false, true)
+		}
+	}
+	return err
+}
+
+// follow reads the cities from where we stopped; again says that this is the start because
+// something was missed.
+func follow(cities []*city, sums *sums, untilEnd, replay, again bool) error {
 	for _, c := range cities {
-		if err := c.open(sums, *replay); err != nil {
+		if err := c.open(sums, replay); err != nil {
 			return fmt.Errorf("city %s at %s: %w", c.code, c.bootstrap, err)
 		}
 		defer c.client.Close()
 	}
 	for news := true; ; {
-		if *untilEnd && allAtEnd(cities) {
-			return sums.print()
+		if allAtEnd(cities) {
+			if untilEnd {
+				return sums.print()
+			}
+			again = false
 		}
 		came := 0
 		for _, c := range cities {
 			count, err := c.read(sums)
+			if again && errors.Is(err, errMissed) {
+				return fmt.Errorf("%v in the log itself: the totals cannot be known", err)
+			}
 			if err != nil {
 				return fmt.Errorf("city %s: %w", c.code, err)
 			}
@@ -150,7 +173,7 @@ func run() error {
 			if err := sums.save(); err != nil {
 				return err
 			}
-		} else if news && !*untilEnd {
+		} else if news && !untilEnd {
 			if err := sums.print(); err != nil {
 				return err
 			}

@@ -13,6 +13,9 @@ import (
 
 const adopted = "records.dossier-adopted.v1"
 
+// errMissed: an event of a key that comes before this one has not been read.
+var errMissed = errors.New("something was missed")
+
 // sums is minutes per subject, and how far each key and partition of each city has been read. It
 // stands in one file, replaced as a whole: whenever we are killed, we go on as if we had not been.
 type sums struct {
@@ -36,11 +39,15 @@ type event struct {
 	} `json:"totals"`
 }
 
-func load(path string) (*sums, error) {
-	found := &sums{
+func empty(path string) *sums {
+	return &sums{
 		Offsets: map[string]map[int32]int64{}, Sequences: map[string]map[string]int64{},
 		Epochs: map[string]int64{}, Minutes: map[string]int64{}, path: path,
 	}
+}
+
+func load(path string) (*sums, error) {
+	found := empty(path)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return found, nil
@@ -67,9 +74,14 @@ func (s *sums) take(record *kgo.Record) error {
 	put(s.Offsets, record.Topic, record.Partition, record.Offset+1)
 
 	// 1. Pass repeats: events come at least once, and count once.
-	if sequence <= s.Sequences[record.Topic][subject] {
+	last := s.Sequences[record.Topic][subject]
+	if sequence <= last {
 		s.repeats++
 		return nil
+	}
+	// A key's numbers begin at 1 and have no gaps.
+	if sequence > last+1 {
+		return fmt.Errorf("sequence %d follows %d, %w", sequence, last, errMissed)
 	}
 	put(s.Sequences, record.Topic, subject, sequence)
 
@@ -103,6 +115,12 @@ func (s *sums) take(record *kgo.Record) error {
 	}
 	s.taken++
 	return nil
+}
+
+// forget empties everything at once: it is read again from the start.
+func (s *sums) forget() error {
+	*s = *empty(s.path)
+	return s.save()
 }
 
 // save writes a new file, makes it durable and puts it in the place of the old one.

@@ -22,7 +22,11 @@ const EVENTS_A_WRITE = 500
 // How long a broker waits for news before it answers; and so how long it takes us to stop.
 const WAIT_MILLISECONDS = 500
 
+// An event of a key that comes before this one has not been read.
+class Missed extends Error {}
+
 class Sums {
+  over = false // a city failed: nothing more is counted here
   counts = { taken: 0, repeats: 0, older_homes: 0 }
 
   constructor (path) {
@@ -38,9 +42,14 @@ class Sums {
 
     // 1. Pass repeats: events come at least once, and count once.
     const last = (sequences[topic] ??= {})
-    if (sequence <= (last[subject] ?? 0)) {
+    const before = last[subject] ?? 0
+    if (sequence <= before) {
       this.counts.repeats++
       return
+    }
+    // A key's numbers begin at 1 and have no gaps.
+    if (sequence > before + 1) {
+      throw new Missed(`sequence ${sequence} follows ${before}, something was missed`)
     }
     last[subject] = sequence
 
@@ -70,6 +79,12 @@ class Sums {
 
   passed (topic, partition, offset) {
     (this.state.offsets[topic] ??= {})[partition] = Number(offset) + 1
+  }
+
+  // Everything, at once: it is read again from the start.
+  forget () {
+    this.state = { offsets: {}, sequences: {}, epochs: {}, minutes: {} }
+    this.write()
   }
 
   write () {
@@ -110,7 +125,7 @@ function access (code) {
 }
 
 // Reads one city: to the end that stood when we began, or for ever.
-async function read (sums, { code, bootstrap }, { untilEnd, replay }) {
+async function read (sums, { code, bootstrap }, { untilEnd, replay, again, consumers }) {
   const topic = `${code}.${TOPIC}`
   const entry = access(code)
   // A group of our own, in which no offsets are kept: they stand with the sums. A principal is let
@@ -124,16 +139,21 @@ async function read (sums, { code, bootstrap }, { untilEnd, replay }) {
     autocommit: false,
     maxWaitTime: WAIT_MILLISECONDS
   })
+  consumers.push(consumer)
   try {
     const [lows, ends] = await Promise.all([
       consumer.listOffsets({ topics: [topic], timestamp: ListOffsetTimestamps.EARLIEST }),
       consumer.listOffsets({ topics: [topic], timestamp: ListOffsetTimestamps.LATEST })
     ])
-    const stored = replay ? {} : sums.state.offsets[topic] ?? {}
+    const stored = sums.state.offsets[topic] ?? {}
     const next = lows.get(topic).map((low, partition) => {
-      const at = BigInt(stored[partition] ?? low)
+      const at = BigInt(stored[partition] ?? 0)
+      if (at < low) {
+        throw new Error(`${topic}[${partition}] begins at ${low}, we have read to ${at}: ` +
+          'what stood between was cut, the totals cannot be known')
+      }
       // Beyond the end: the topic was made anew. Sequences pass what we have counted.
-      return at < low || at > ends.get(topic)[partition] ? low : at
+      return replay || at > ends.get(topic)[partition] ? low : at
     })
     const atEnd = () => next.every((at, partition) => at >= ends.get(topic)[partition])
     if (untilEnd && atEnd()) return
@@ -142,12 +162,16 @@ async function read (sums, { code, bootstrap }, { untilEnd, replay }) {
     const stream = await consumer.consume({ topics: [topic], mode: 'manual', offsets })
     let unwritten = 0
     for await (const message of stream) {
+      if (sums.over) break
       const { key, value, partition, offset } = message
       try {
         sums.take(topic, Kafka.toEvent({ key, value, headers: Object.fromEntries(message.headers) }))
       } catch (fault) {
         // It is not skipped: that would be a silent loss.
-        throw new Error(`${topic}[${partition}]@${offset}: ${fault.message}`)
+        const said = `${topic}[${partition}]@${offset}: ${fault.message}`
+        if (!(fault instanceof Missed)) throw new Error(said)
+        if (!again || atEnd()) throw new Missed(said)
+        throw new Error(`${said} in the log itself: the totals cannot be known`)
       }
       sums.passed(topic, partition, offset)
       next[partition] = offset + 1n
@@ -162,6 +186,23 @@ async function read (sums, { code, bootstrap }, { untilEnd, replay }) {
     }
   } finally {
     await consumer.close(true)
+  }
+}
+
+// Reads the cities side by side; where one fails the others are stopped.
+async function follow (sums, cities, how) {
+  const consumers = []
+  const reading = cities.map((city) => read(sums, city, { ...how, consumers }).catch((fault) => {
+    fault.message = `city ${city.code} at ${city.bootstrap}: ${fault.message}`
+    throw fault
+  }))
+  try {
+    await Promise.all(reading)
+  } catch (fault) {
+    sums.over = true
+    await Promise.allSettled(consumers.map((consumer) => consumer.close(true)))
+    await Promise.allSettled(reading)
+    throw fault
   }
 }
 
@@ -188,11 +229,19 @@ function asked () {
 
 try {
   const { cities, state, ...how } = asked()
-  const sums = new Sums(state)
-  await Promise.all(cities.map((city) => read(sums, city, how).catch((fault) => {
-    throw new Error(`city ${city.code} at ${city.bootstrap}: ${fault.message}`)
-  })))
-  console.log(sums.report())
+  for (;;) {
+    const sums = new Sums(state)
+    try {
+      await follow(sums, cities, how)
+      console.log(sums.report())
+      break
+    } catch (fault) {
+      if (!(fault instanceof Missed)) throw fault
+      console.error(`subscriber: ${fault.message}: reading again from the start`)
+      sums.forget()
+      Object.assign(how, { again: true, replay: false })
+    }
+  }
 } catch (fault) {
   console.error(`subscriber: ${fault.message}`)
   process.exit(1)

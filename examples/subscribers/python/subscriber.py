@@ -42,6 +42,10 @@ class Unreadable(Exception):
     """An event that is not what the contract says. To skip it would be a silent loss."""
 
 
+class Missed(Exception):
+    """An event of a key that comes before this one has not been read."""
+
+
 class Misconfigured(Exception):
     """A variable of the environment that is missing or wrong."""
 
@@ -81,9 +85,14 @@ class Sums:
         last = self._one(
             "SELECT last FROM sequence WHERE (topic, key) = (?, ?)", message.topic(), subject
         )
-        if last is not None and sequence <= last[0]:
+        before = last[0] if last is not None else 0
+        if sequence <= before:
             self.counts["repeats"] += 1
             return
+        # A key's numbers begin at 1 and have no gaps.
+        if sequence > before + 1:
+            where = f"{message.topic()}[{message.partition()}]@{message.offset()}"
+            raise Missed(f"{where}: sequence {sequence} follows {before}, something was missed")
         self._database.execute(
             "REPLACE INTO sequence VALUES (?, ?, ?)", (message.topic(), subject, sequence)
         )
@@ -110,6 +119,13 @@ class Sums:
             )
         self._database.execute("REPLACE INTO subject VALUES (?, ?, ?)", (subject, epoch, minutes))
         self.counts["taken"] += 1
+
+    def forget(self) -> None:
+        """Everything, at once: it is read again from the start."""
+        self._database.executescript(
+            "BEGIN; DELETE FROM offset; DELETE FROM sequence; DELETE FROM subject; COMMIT;"
+        )
+        self.counts.clear()
 
     def next_offset(self, topic: str, part: int) -> int | None:
         """Where to go on; None: at the beginning."""
@@ -173,9 +189,14 @@ class City:
             low, end = self._consumer.get_watermark_offsets(
                 TopicPartition(topic, part), timeout=ANSWER_SECONDS
             )
-            stored = None if replay else sums.next_offset(topic, part)
+            stored = sums.next_offset(topic, part) or 0
+            if stored < low:
+                raise Unreadable(
+                    f"{topic}[{part}] begins at {low}, we have read to {stored}: what stood "
+                    "between was cut, the totals cannot be known"
+                )
             # Beyond the end: the topic was made anew. Sequences pass what we have counted.
-            self._next[part] = stored if stored is not None and low <= stored <= end else low
+            self._next[part] = low if replay or stored > end else stored
             self._ends[part] = end
         self._consumer.assign(
             [TopicPartition(topic, part, offset) for part, offset in self._next.items()]
@@ -194,6 +215,9 @@ class City:
         """Whether all is read that was there when we began."""
         return all(self._next[part] >= end for part, end in self._ends.items())
 
+    def close(self) -> None:
+        self._consumer.close()
+
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -211,10 +235,23 @@ def main() -> None:
     asked = arguments.parse_args()
     sums = Sums(asked.state)
     cities = [City(code, at, sums, replay=asked.replay) for code, at in asked.city]
-    news = True
-    while not (asked.until_end and all(city.at_end() for city in cities)):
+    news, again = True, False
+    while not ((caught_up := all(city.at_end() for city in cities)) and asked.until_end):
+        again = again and not caught_up
         came = [message for city in cities for message in city.read()]
-        sums.take(came)
+        try:
+            sums.take(came)
+        except Missed as missed:
+            if again:
+                raise Unreadable(
+                    f"{missed} in the log itself: the totals cannot be known"
+                ) from None
+            print(f"subscriber: {missed}: reading again from the start", file=sys.stderr)
+            sums.forget()
+            for city in cities:
+                city.close()
+            cities = [City(code, at, sums, replay=False) for code, at in asked.city]
+            again = True
         if news and not came and not asked.until_end:
             print(sums.report(), flush=True)
         news = bool(came)

@@ -55,9 +55,14 @@ final class Subscriber {
       var stored = sums.state.offsets.getOrDefault(topic, Map.of());
       for (var part : parts) {
         long low = lows.get(part);
-        long at = replay ? low : stored.getOrDefault(part.partition(), low);
+        long at = stored.getOrDefault(part.partition(), 0L);
+        if (at < low) {
+          consumer.close();
+          throw new IOException(("%s begins at %d, we have read to %d: what stood between was cut, "
+              + "the totals cannot be known").formatted(part, low, at));
+        }
         // Beyond the end: the topic was made anew. Sequences pass what we have counted.
-        consumer.seek(part, at < low || at > ends.get(part) ? low : at);
+        consumer.seek(part, replay || at > ends.get(part) ? low : at);
       }
     }
 
@@ -67,6 +72,9 @@ final class Subscriber {
       for (var record : records) {
         try {
           sums.take(record);
+        } catch (Sums.Missed missed) {
+          throw new Sums.Missed("%s[%d]@%d: %s".formatted(
+              record.topic(), record.partition(), record.offset(), missed.getMessage()));
         } catch (IOException | IllegalArgumentException fault) {
           // It is not skipped: that would be a silent loss.
           throw new IOException("%s[%d]@%d: %s".formatted(
@@ -113,16 +121,48 @@ final class Subscriber {
           "--city CODE=HOST:PORT … --state FILE [--until-end] [--replay]");
     }
     var sums = new Sums(Path.of(state));
+    boolean again = false;
+    while (true) {
+      try {
+        follow(asked, sums, untilEnd, replay, again);
+        return;
+      } catch (Sums.Missed missed) {
+        System.err.println(
+            "subscriber: " + missed.getMessage() + ": reading again from the start");
+        sums.forget();
+        replay = false;
+        again = true;
+      }
+    }
+  }
+
+  /** Reads on; {@code again} says that this is the start because something was missed. */
+  private static void follow(Map<String, String> asked, Sums sums, boolean untilEnd,
+      boolean replay, boolean again) throws IOException {
     List<City> cities = new ArrayList<>();
     try {
       for (var city : asked.entrySet()) {
         cities.add(new City(city.getKey(), city.getValue(), sums, replay));
       }
       boolean news = true;
-      while (!(untilEnd && cities.stream().allMatch(City::atEnd))) {
+      while (true) {
+        if (cities.stream().allMatch(City::atEnd)) {
+          if (untilEnd) {
+            break;
+          }
+          again = false;
+        }
         int came = 0;
-        for (var city : cities) {
-          came += city.read(sums);
+        try {
+          for (var city : cities) {
+            came += city.read(sums);
+          }
+        } catch (Sums.Missed missed) {
+          if (!again) {
+            throw missed;
+          }
+          throw new IOException(
+              missed.getMessage() + " in the log itself: the totals cannot be known");
         }
         if (came > 0) {
           sums.save();

@@ -31,8 +31,15 @@ final class Sums {
     public Map<String, Long> minutes = new TreeMap<>();
   }
 
+  /** An event of a key that comes before this one has not been read. */
+  static final class Missed extends IOException {
+    Missed(String message) {
+      super(message);
+    }
+  }
+
   private final Path path;
-  final State state;
+  State state;
   private int taken;
   private int repeats;
   private int olderHomes;
@@ -50,9 +57,15 @@ final class Sums {
 
     // 1. Pass repeats: events come at least once, and count once.
     var last = state.sequences.computeIfAbsent(record.topic(), none -> new TreeMap<>());
-    if (sequence <= last.getOrDefault(subject, 0L)) {
+    long before = last.getOrDefault(subject, 0L);
+    if (sequence <= before) {
       repeats++;
       return;
+    }
+    // A key's numbers begin at 1 and have no gaps.
+    if (sequence > before + 1) {
+      throw new Missed(
+          "sequence %d follows %d, something was missed".formatted(sequence, before));
     }
     last.put(subject, sequence);
 
@@ -81,6 +94,13 @@ final class Sums {
       state.minutes.merge(subject, more, Long::sum);
     }
     taken++;
+  }
+
+  /** Everything, at once: it is read again from the start. */
+  void forget() throws IOException {
+    state = new State();
+    taken = repeats = olderHomes = 0;
+    save();
   }
 
   /** Writes a new file, makes it durable and puts it in the place of the old one. */
