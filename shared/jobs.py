@@ -8,6 +8,7 @@ its own transaction. A crash in between runs the job again, and its commands' id
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -33,6 +34,10 @@ LONGEST_PAUSE_SECONDS: Final = 300.0
 ANSWERS_KEPT_DAYS: Final = 90
 SWEEP_SECONDS: Final = 3600.0
 SWEEP_ROWS: Final = 1000
+GAUGE_SECONDS: Final = 5.0
+# Above every pause: what fails for ever is always among them.
+GAUGE_AHEAD_SECONDS: Final = 3600.0
+GAUGE_ROWS: Final = 1000
 
 _LOG = logging.getLogger(__name__)
 
@@ -92,17 +97,21 @@ class Jobs:
         self._failed = metrics.counter(
             "jobs_failed", "Attempts that failed and are made again.", "kind", "why"
         )
-        self._overdue = metrics.gauge("jobs_overdue_seconds", "Age of the oldest job that is due.")
+        self._overdue = metrics.active_gauge(
+            "jobs_overdue_seconds",
+            "How long the oldest open job has been due. Only the active worker has it.",
+        )
 
     async def run(self) -> None:
         """For ever; a database that is away is waited for."""
-        sweeping = asyncio.create_task(self._sweep())
+        beside = [asyncio.create_task(each) for each in (self._sweep(), self._keep_gauge())]
         freed = asyncio.Event()
         try:
             async with listening(self._database) as wakes:
                 while True:
-                    if sweeping.done():
-                        sweeping.result()
+                    for task in beside:
+                        if task.done():
+                            task.result()
                     started = await self._start_due(freed)
                     if started and len(self._running) < JOBS_AT_ONCE:
                         continue
@@ -112,7 +121,7 @@ class Jobs:
                         await wakes.wait("job", seconds=POLL_SECONDS)
                     freed.clear()
         finally:
-            tasks = [sweeping, *self._running.values()]
+            tasks = [*beside, *self._running.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -165,8 +174,6 @@ class Jobs:
                 FIRST_PAUSE_SECONDS,
                 LONGEST_PAUSE_SECONDS,
             )
-        due = [row["due_at"] for row in rows]
-        self._overdue.set(max((now - min(due)).total_seconds(), 0.0) if due else 0.0)
         return [
             Job(
                 id=row["id"],
@@ -266,6 +273,32 @@ class Jobs:
                 if not is_outage(error):
                     raise
             await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _keep_gauge(self) -> None:
+        while True:
+            # That the database is away others tell.
+            with contextlib.suppress(Unavailable):
+                async with self._database.reading() as connection:
+                    self._overdue.set(await overdue_seconds(connection, self._clock.now()))
+            await asyncio.sleep(GAUGE_SECONDS)
+
+
+async def overdue_seconds(connection: Connection, now: datetime) -> float:
+    """Seconds since the oldest job that has not ended was due; 0.0 without one. A failed attempt
+    makes it no younger; a handler that asked for ``Later`` does. Among the thousand that are to be
+    tried next: a longer queue has its oldest in front."""
+    found = await connection.fetchval(
+        """SELECT extract(epoch FROM $1::timestamptz - min(since))::float8 FROM (
+               SELECT CASE WHEN last_error = 'later' THEN try_at ELSE due_at END AS since
+               FROM job WHERE state = 'waiting'
+                   AND try_at <= $1::timestamptz + $2::float8 * interval '1 second'
+               ORDER BY try_at LIMIT $3
+           ) AS next""",
+        now,
+        GAUGE_AHEAD_SECONDS,
+        GAUGE_ROWS,
+    )
+    return max(found or 0.0, 0.0)
 
 
 async def forget_old_answers(connection: Connection, now: datetime) -> int:

@@ -155,6 +155,7 @@ class Metrics:
     def __init__(self, service: str, node: str) -> None:
         self.registry = CollectorRegistry()
         self._known: dict[str, Counter | Gauge | Histogram] = {}
+        self._of_active: set[str] = set()
         self.gauge("build_info", "Which service of which node this is.", "service", "node").labels(
             service, node
         ).set(1)
@@ -166,6 +167,18 @@ class Metrics:
     def gauge(self, name: str, description: str, *labels: str) -> Gauge:
         found: Gauge = self._once(Gauge, name, description, labels)
         return found
+
+    def active_gauge(self, name: str, description: str, *labels: str) -> Gauge:
+        """One that only the active worker keeps: shown until ``stand_by``."""
+        self._of_active.add(name)
+        return self.gauge(name, description, *labels)
+
+    def stand_by(self) -> None:
+        """Forgets the gauges of the active worker: their last values would be shown, and ring,
+        long after another process has taken over. Who becomes active again makes them anew."""
+        for name in self._of_active:
+            self.registry.unregister(self._known.pop(name))
+        self._of_active.clear()
 
     def histogram(self, name: str, description: str, *labels: str) -> Histogram:
         """Of seconds; buckets from 1 ms to 30 s."""

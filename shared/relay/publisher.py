@@ -64,10 +64,10 @@ class Relay:
         self._again = metrics.counter(
             "relay_repairs", "Times that a topic was found to have lost events.", "topic"
         )
-        self._lag = metrics.gauge(
+        self._lag = metrics.active_gauge(
             "relay_lag_seconds", "Age of the oldest event that is not yet acknowledged."
         )
-        self._oldest = metrics.gauge(
+        self._oldest = metrics.active_gauge(
             "oldest_transaction_seconds",
             "Age of the oldest writing transaction in the PostgreSQL server: it holds back all.",
         )

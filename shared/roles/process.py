@@ -272,7 +272,10 @@ class Process:
         )
         _LOG.info("worker.active")
         chores = service.chores(parts)
-        await _together([relay.run(), jobs.run(), *(chore.run() for chore in chores)])
+        try:
+            await _together([relay.run(), jobs.run(), *(chore.run() for chore in chores)])
+        finally:
+            parts.metrics.stand_by()
 
 
 def _refuse_open_routes(api: FastAPI) -> None:

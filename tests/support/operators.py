@@ -33,7 +33,12 @@ VARIABLES: Final = ROOT / "shared" / "variables.txt"
 # What others than a service read: the command `jiexu`, the manifests, the compose file.
 TOOLING: Final = {"JIEXU_DATA", "JIEXU_HOME", "JIEXU_SERVICE", "JIEXU_IMAGE"}
 RULES: Final = ROOT / "deploy" / "prometheus" / "jiexu.rules.yaml"
-MAKERS: Final = {"counter": "counter", "gauge": "gauge", "histogram": "histogram"}
+MAKERS: Final = {
+    "counter": "counter",
+    "gauge": "gauge",
+    "active_gauge": "gauge",
+    "histogram": "histogram",
+}
 
 
 def page() -> str:
@@ -176,7 +181,7 @@ def _made_in(path: Path) -> Iterator[Metric]:
                 suffix = "_total" if kind == "counter" else ""
                 yield Metric(
                     f"jiexu_{name.removesuffix('_total')}{suffix}",
-                    kind,
+                    MAKERS[kind],
                     tuple(each.value for each in labels if isinstance(each, ast.Constant)),
                     text,
                     owner,

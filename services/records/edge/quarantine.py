@@ -44,7 +44,7 @@ class Quarantine:
         self._directory = directory
         self._clock = clock
         self._judged_by = 0
-        self._kept = metrics.gauge(
+        self._kept = metrics.active_gauge(
             "quarantined_entries", "Entry versions of other cities that failed their judgement."
         )
 

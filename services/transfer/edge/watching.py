@@ -35,30 +35,30 @@ class Watch:
         self._database = database
         self._directory = directory
         self._clock = clock
-        self._open = metrics.gauge(
+        self._open = metrics.active_gauge(
             "moves_open",
             "Moves that have not ended; role O: from here, D: to here.",
             "role",
             "state",
         )
-        self._oldest = metrics.gauge(
+        self._oldest = metrics.active_gauge(
             "moves_oldest_state_seconds",
             "How long the move that stands still longest before its settling has.",
             "role",
         )
-        self._waiting = metrics.gauge(
+        self._waiting = metrics.active_gauge(
             "deliveries_waiting", "Messages to other cities that are not receipted."
         )
-        self._late = metrics.gauge(
+        self._late = metrics.active_gauge(
             "deliveries_oldest_seconds", "How long the oldest of them has been due."
         )
-        self._stuck = metrics.gauge(
+        self._stuck = metrics.active_gauge(
             "deliveries_stuck", "Messages that another city refuses for good."
         )
-        self._directory_ends = metrics.gauge(
+        self._directory_ends = metrics.active_gauge(
             "directory_expires_seconds", "Until the node directory expires."
         )
-        self._key_ends = metrics.gauge(
+        self._key_ends = metrics.active_gauge(
             "key_expires_seconds", "Until the last listed key of this node ends.", "use"
         )
 

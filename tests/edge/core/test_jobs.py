@@ -9,8 +9,18 @@ from datetime import timedelta
 
 import pytest
 
+from shared import jobs as runner
 from shared.clock import FixedClock
-from shared.jobs import Job, JobHandler, Jobs, Later, forget_old_answers, pause_seconds
+from shared.jobs import (
+    GAUGE_ROWS,
+    Job,
+    JobHandler,
+    Jobs,
+    Later,
+    forget_old_answers,
+    overdue_seconds,
+    pause_seconds,
+)
 from shared.ledger import Accepted, Ledger, Target
 from shared.messages import Command, Unavailable
 from shared.postgres import Database
@@ -230,6 +240,98 @@ async def test_what_fails_comes_again_after_growing_pauses(service: Service) -> 
             clock.advance(timedelta(seconds=seconds))
         await eventually(lambda: reminded(database, "ann"), "the fourth try did it")
     assert tries == [1, 2, 3, 4]
+
+
+async def test_a_job_that_fails_is_shown_as_overdue_between_its_tries(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, ledger = service
+    monkeypatch.setattr(runner, "GAUGE_SECONDS", 0.02)
+    clock = FixedClock(NOON)
+
+    async def anns_fail(job: Job) -> Sequence[Command]:
+        if job.target.id == "ann":
+            raise Unavailable("a neighbour is away")
+        return (remember(job),)
+
+    async with running(service, anns_fail, clock) as metrics:
+
+        def shown(seconds: float) -> bool:
+            return f"jiexu_jobs_overdue_seconds {seconds}\n".encode() in metrics.render()[0]
+
+        await ledger.submit(remind("ann"))
+        await eventually(lambda: _tried(database, 1), "it failed once")
+        clock.advance(timedelta(seconds=1200))
+        await eventually(lambda: _tried(database, 2), "it failed again, and is due later")
+        # Another poll, which finds a job that is not late.
+        await ledger.submit(remind("bob", 1200))
+        await eventually(lambda: reminded(database, "bob"), "another is done meanwhile")
+        await eventually(lambda: shown(1200.0), "the one that fails is told")
+        clock.advance(timedelta(seconds=1))
+        await eventually(lambda: shown(1201.0), "it grows older")
+        await ledger.submit(
+            Forget(command_id=command_id("forget"), actor=COUNTER, at=NOON, counter="ann")
+        )
+        await eventually(lambda: shown(0.0), "nothing is due any more")
+
+
+async def _tried(database: Database, times: int) -> bool:
+    """Whether so many attempts have failed and the next is not due at once."""
+    return bool(
+        await database.pool.fetchval(
+            """SELECT attempts = $1 AND last_error = 'unavailable'
+                   AND try_at - due_at >= ($1 - 1) * interval '1200 s'
+               FROM job WHERE target_id = 'ann'""",
+            times,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("last_error", "try_at", "seconds"),
+    [
+        pytest.param(None, 0, 900, id="nobody takes it up"),
+        pytest.param("unavailable", 1200, 900, id="fails, and comes again in five minutes"),
+        pytest.param("later", 930, 0, id="waits on purpose"),
+        pytest.param("later", 600, 300, id="waited on purpose, and nobody takes it up"),
+    ],
+)
+async def test_how_long_a_job_has_been_due(
+    service: Service, last_error: str | None, try_at: int, seconds: int
+) -> None:
+    database, ledger = service
+    await ledger.submit(remind("ann"))
+    await ledger.submit(remind("not yet", 1000))
+    await database.pool.execute(
+        "UPDATE job SET last_error = $1, try_at = $2 WHERE target_id = 'ann'",
+        last_error,
+        NOON + timedelta(seconds=try_at),
+    )
+    async with database.pool.acquire() as connection:
+        assert await overdue_seconds(connection, NOON + timedelta(seconds=900)) == seconds
+        await connection.execute("UPDATE job SET state = 'done'")
+        assert await overdue_seconds(connection, NOON + timedelta(seconds=900)) == 0
+
+
+async def test_the_age_is_looked_up_in_the_index_and_in_so_many_rows(service: Service) -> None:
+    database, _ = service
+    async with database.pool.acquire() as connection:
+        await connection.execute(
+            """INSERT INTO job (id, kind, target_kind, target_id, data, state, due_at, try_at)
+               SELECT gen_random_uuid(), 'remind', 'counter', 'c' || n, '{}', 'waiting',
+                      $1::timestamptz + n * interval '1 s', $1::timestamptz + n * interval '1 s'
+               FROM generate_series(1, 5 * $2::integer) AS n""",
+            NOON,
+            GAUGE_ROWS,
+        )
+        await connection.execute("ANALYZE job")
+        read = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'job_waiting'"
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+        before = await connection.fetchval(read)
+        assert await overdue_seconds(connection, NOON + timedelta(hours=2)) == 7199
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+        await connection.execute("SELECT pg_stat_clear_snapshot()")
+        assert 0 < await connection.fetchval(read) - before <= GAUGE_ROWS + 1
 
 
 def test_pauses_grow_to_five_minutes() -> None:
