@@ -26,6 +26,7 @@ from typing import Any
 
 from node import keys, topics
 from node.broker import brokers_of
+from node.database import url_of
 from node.layout import DATABASE, POSTGRES, SERVICES, Node, write_whole
 from node.members import server_of
 from node.postgres import binaries
@@ -109,7 +110,7 @@ async def _offsets(node: Node) -> dict[str, Any]:
     """Of each service how far its readers and its relay were; and what Kafka's groups say."""
     services = {}
     for service in SERVICES:
-        connection = await topics.connect(server_of(node).url_of(DATABASE), service)
+        connection = await topics.connect(url_of(node), service)
         try:
             services[service] = {
                 "incarnation": await connection.fetchval("SELECT number FROM node_incarnation"),
