@@ -1,7 +1,7 @@
 """How do several statements travel in one round trip?
 
-A statement costs about 0.16 ms of two processes' time besides what it does, and a command needs
-some twenty: for a trickle of commands that is most of what they cost.
+A statement costs about 0.16 ms of two processes' time besides what it does, and sent one
+by one a command needs some twenty: for a trickle of commands that is most of what they cost.
 """
 
 from __future__ import annotations

@@ -46,6 +46,16 @@ class SecuredKafka(EmbeddedKafka):
         self.authority = authority
         self.ports = dict(zip(("SASL_PLAINTEXT", "SASL_SSL", "SSL"), others, strict=True))
 
+    def variables(self, principal: str, password: Path) -> dict[str, str]:
+        """The settings by which a service is let in as this principal, over TLS."""
+        return {
+            "JIEXU_KAFKA_BOOTSTRAP": self.servers("SASL_SSL"),
+            "JIEXU_KAFKA_SECURITY": "SASL_SSL",
+            "JIEXU_KAFKA_USERNAME": principal,
+            "JIEXU_KAFKA_PASSWORD_FILE": str(password),
+            "JIEXU_KAFKA_CA": str(self.authority.ca),
+        }
+
     def servers(self, security: str) -> str:
         """Where it is spoken to in this way."""
         return f"127.0.0.1:{self.ports[security]}"

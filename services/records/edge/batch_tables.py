@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from services.records.domain.batches import events as e
 from services.records.domain.batches.state import Absent, Batch, BatchRow, RowDone, SameSheet
 from services.records.domain.dossiers.recording import claim_keys, natural_key
 from services.records.domain.knowledge import Organisation
-from services.records.edge.rows import kept_organisation
+from services.records.edge.window_rows import read_organisations
 from shared.ledger import Decided, Target
 from shared.messages import Command, Event
 from shared.postgres import Connection
@@ -53,12 +52,7 @@ async def _organisations(
     """By batch: the recorder as registry last told of it."""
     if not opening:
         return {}
-    rows = await connection.fetch(
-        """SELECT id, state::text AS state FROM aggregate
-        WHERE kind = 'organisation' AND id = ANY($1::text[])""",
-        [one.organisation_id for one in opening],
-    )
-    known = {row["id"]: kept_organisation(json.loads(row["state"])).organisation for row in rows}
+    known = await read_organisations(connection, {one.organisation_id for one in opening})
     return {one.batch_id: known.get(one.organisation_id) for one in opening}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -11,7 +10,6 @@ import asyncpg
 from services.records.domain import tiers
 from services.records.domain.entries import Card
 from services.records.domain.knowledge import (
-    Organisation,
     PolicyVersion,
     TierBody,
     policy_on,
@@ -19,7 +17,8 @@ from services.records.domain.knowledge import (
 )
 from services.records.edge.lists import COLUMNS, after, sight_of, visible
 from services.records.edge.queries import Queries
-from services.records.edge.rows import card_of_row, kept_organisation, kept_policy
+from services.records.edge.rows import card_of_row
+from services.records.edge.window_rows import POLICIES, read_organisations, take_policies
 from shared.messages import Actor
 from shared.postgres import Connection
 from shared.requests import Page
@@ -60,7 +59,7 @@ async def awaiting(
     seen, more = visible(sight, 6)
     columns = ", ".join(f"s.{each}" for each in COLUMNS.split(", "))
     async with queries.snapshot() as connection:
-        policies = await _policies(connection)
+        policies = take_policies(await connection.fetch(POLICIES[0]))
         wanted, ranked = _of_tier(tier, policies, 6 + len(more))
         rows = await connection.fetch(
             f"""SELECT {columns}, s.log_id, s.standing, s.counting
@@ -113,7 +112,9 @@ async def _with_tiers(
     policies: tuple[PolicyVersion, ...],
     node: str,
 ) -> list[dict[str, Any]]:
-    recorders = await _organisations(connection, {row["organisation_id"] for row in rows})
+    recorders = await read_organisations(
+        connection, {each for row in rows if (each := row["organisation_id"])}
+    )
     cards = [card_of_row(row["standing"], row["counting"]) for row in rows]
     around = await _same_days(connection, rows, cards)
     found = []
@@ -167,17 +168,3 @@ async def _same_days(
         card = card_of_row(row["standing"], row["counting"])
         found.setdefault(row["log_id"], []).append(card)
     return found
-
-
-async def _policies(connection: Connection) -> tuple[PolicyVersion, ...]:
-    rows = await connection.fetch("SELECT state::text AS s FROM aggregate WHERE kind = 'policy'")
-    return tuple(version for row in rows for version in kept_policy(json.loads(row["s"])).versions)
-
-
-async def _organisations(connection: Connection, ids: set[str | None]) -> dict[str, Organisation]:
-    rows = await connection.fetch(
-        "SELECT id, state::text AS s FROM aggregate WHERE kind = 'organisation' AND id = ANY ($1)",
-        sorted(each for each in ids if each),
-    )
-    kept = {row["id"]: kept_organisation(json.loads(row["s"])).organisation for row in rows}
-    return {key: each for key, each in kept.items() if each is not None}

@@ -286,6 +286,14 @@ def take_organisations(rows: Iterable[Values]) -> dict[str, Organisation]:
     return {key: organisation for key, organisation in kept.items() if organisation is not None}
 
 
+async def read_organisations(
+    connection: Connection, ids: Iterable[str]
+) -> dict[str, Organisation]:
+    """By id, those of these that are known."""
+    asked = organisations_named(ids)
+    return {} if asked is None else take_organisations(await connection.fetch(asked[0], *asked[1]))
+
+
 # Every version of every recording and pair policy: a handful.
 POLICIES: Statement = (
     "SELECT state::text AS state FROM aggregate WHERE kind = 'policy' ORDER BY id",

@@ -176,11 +176,7 @@ async def guarded(
         made.environments[service] = city.environment | {
             "JIEXU_DATABASE_URL": f"postgresql://{role}@{host}",
             "JIEXU_DATABASE_PASSWORD_FILE": str(tmp_path / f"{service}.database"),
-            "JIEXU_KAFKA_BOOTSTRAP": broker.servers("SASL_SSL"),
-            "JIEXU_KAFKA_SECURITY": "SASL_SSL",
-            "JIEXU_KAFKA_USERNAME": principal,
-            "JIEXU_KAFKA_PASSWORD_FILE": str(tmp_path / f"{service}.kafka"),
-            "JIEXU_KAFKA_CA": str(broker.authority.ca),
+            **broker.variables(principal, tmp_path / f"{service}.kafka"),
         }
         made.urls[service] = database_url(f"postgresql://{role}@{host}", secret)
         made.brokers[service] = Broker(

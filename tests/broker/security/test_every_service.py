@@ -49,11 +49,7 @@ async def test_each_service_runs_as_itself_and_writes_no_topic_of_another(
             (tmp_path / f"{service}.kafka").write_text(password, "ascii")
             told = {
                 "JIEXU_DATABASE_PASSWORD_FILE": str(tmp_path / f"{service}.database"),
-                "JIEXU_KAFKA_BOOTSTRAP": broker.servers("SASL_SSL"),
-                "JIEXU_KAFKA_SECURITY": "SASL_SSL",
-                "JIEXU_KAFKA_USERNAME": principal,
-                "JIEXU_KAFKA_PASSWORD_FILE": str(tmp_path / f"{service}.kafka"),
-                "JIEXU_KAFKA_CA": str(broker.authority.ca),
+                **broker.variables(principal, tmp_path / f"{service}.kafka"),
             }
             clean = {k: v for k, v in os.environ.items() if not k.startswith("JIEXU_")}
             own = node.environment(service, f"postgresql://{role}@{host}")
