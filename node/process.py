@@ -21,7 +21,8 @@ import psutil
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _POLL_SECONDS = 0.02
 # Below the ports that the system gives to clients: one of those may be taken at any moment.
-_PORTS = range(10_000, 32_000)
+# Above those where cities made for a test or a demo take whole ranges, for the same reason.
+_PORTS = range(22_000, 32_000)
 # Not what a test seeds: two processes that look at the same time must not look at the same ones.
 _AT_RANDOM = random.SystemRandom()
 

@@ -8,6 +8,7 @@ drain what is there. It only delivers batches and takes commits; what becomes of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,7 +18,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from shared.envelope import full_name
 from shared.reader.core import Core
-from shared.reader.loop_client import settings
+from shared.reader.loop_client import settings, until_ended
 from shared.reader.plan import Raw, Source
 
 T = TypeVar("T")
@@ -51,7 +52,9 @@ async def run_loop(core: Core, sources: Sequence[Source], group: str, stop: asyn
 
     def revoked(_: Any, partitions: list[TopicPartition]) -> None:
         places = [(short[p.topic], p.partition) for p in partitions]
-        loop.call_soon_threadsafe(core.give_up, places)
+        # Closing may outlive our loop, and then nobody holds them any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(core.give_up, places)
         consumer.unassign()
 
     def tell(done: Sequence[Raw]) -> None:
@@ -88,5 +91,5 @@ async def run_loop(core: Core, sources: Sequence[Source], group: str, stop: asyn
     finally:
         await asyncio.gather(coming, return_exceptions=True)
         await apart(partial(tell, done))
-        await apart(consumer.close)
         thread.shutdown(wait=False)
+        await until_ended(consumer.close, core.limits.commit_seconds)

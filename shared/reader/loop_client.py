@@ -1,7 +1,12 @@
-"""With which settings does the batch loop's client of librdkafka read?"""
+"""With which settings does the batch loop's client of librdkafka read, and how does it end?"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
 from typing import Any
 
 from shared.reader.core import Core
@@ -30,3 +35,25 @@ def settings(core: Core, group: str) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 1000,
         "log_level": 2,
     }
+
+
+async def until_ended(close: Callable[[], None], seconds: float) -> None:
+    """Runs ``close`` in a thread of its own and waits so long for it; the process may end sooner.
+
+    Closed while the commit of offsets, a hint only, is on its way to a broker that has gone,
+    librdkafka waits until that broker is back (its issue 3740). What ``close`` raises is raised.
+    """
+    ended: Future[None] = Future()
+    ended.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            close()
+        except Exception as problem:  # noqa: BLE001 - raised where it is waited for
+            ended.set_exception(problem)
+        else:
+            ended.set_result(None)
+
+    Thread(target=run, daemon=True, name="consumer closes").start()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.wrap_future(ended), seconds)

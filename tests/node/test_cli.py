@@ -41,9 +41,10 @@ def told(done: subprocess.CompletedProcess[str]) -> Any:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    for code, name in (("500000", "重庆"), ("510100", "成都")):
-        # Nobody else's broker may answer where these would: other tests run beside.
-        making.make(tmp_path, code, name, at=datetime.now(UTC), base_port=free_base_port())
+    # Nobody else's broker may answer where these would: other tests run beside.
+    base = free_base_port()
+    for code, name, port in (("500000", "重庆", base), ("510100", "成都", base + 100)):
+        making.make(tmp_path, code, name, at=datetime.now(UTC), base_port=port)
     return tmp_path
 
 

@@ -125,8 +125,13 @@ def free_port() -> int:
 
 def base_ports() -> list[int]:
     """Where the ports of two cities may begin, in an order that no other test has."""
-    # Below the ports that the system gives to clients: one of those may be taken at any moment.
-    return random.SystemRandom().sample(range(10_000, 32_000, 250), 50)
+    # Below the ports that the system gives to clients and those that ``free_ports`` gives out:
+    # one of those may be taken at any moment. Each of pytest's workers has its own of them, for
+    # a node that is made but not started holds none of its ports.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ours = range(10_000, 22_000, 250)[worker::workers]
+    return random.SystemRandom().sample(ours, len(ours))
 
 
 async def _execute(url: str, statement: str) -> None:

@@ -241,7 +241,7 @@ async def test_f10_f23_broker_and_database_go_and_come_back_under_load(tmp_path:
                 processes[adapter].send(signal.SIGTERM)
             await eventually(
                 lambda: not any(processes[adapter].running for adapter in ADAPTERS),
-                "agents need no broker to stop", seconds=20,
+                "agents need no broker to stop", seconds=10,
             )
             assert [processes[adapter].exit_code for adapter in ADAPTERS] == [0, 0]
             for adapter in ADAPTERS:
