@@ -31,6 +31,11 @@ def url_of(node: Node | None) -> str:
             return server_of(node).url_of(DATABASE)
         except FileNotFoundError:
             pass  # it was never started here
+        except OSError as problem:
+            raise Failure(
+                Exit.NODE_STATE, f"无法读取节点的 PostgreSQL 口令文件:{problem.strerror}",
+                f"the password file of the node's PostgreSQL cannot be read: {problem.strerror}",
+            ) from None
     try:
         told = load(_Settings)
     except SettingsAreWrong as wrong:

@@ -125,6 +125,7 @@ def _run(work: Coroutine[Any, Any, Any], service: str) -> Any:
             Exit.REFUSED, f"此数据库角色不得进入 {service} 的模式:请在 {service} 的容器内执行",
             f"this database role may not enter the schema of {service}, or it is not provisioned: "
             f"run this command in a container of {service}") from None
-    except (OSError, TimeoutError, asyncpg.PostgresError, Unavailable) as problem:
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError,
+            Unavailable) as problem:
         raise Failure(Exit.NODE_STATE, "无法查询节点的 PostgreSQL",
                       f"the node's PostgreSQL cannot be asked ({type(problem).__name__})") from None

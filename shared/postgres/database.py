@@ -232,7 +232,8 @@ class Database:
         self._ledger = self._pool = None
         for pool in pools:
             try:
-                await asyncio.wait_for(pool.close(), 5)
+                async with asyncio.timeout(5):
+                    await pool.close()
             except TimeoutError:
                 pool.terminate()
 

@@ -30,7 +30,8 @@ class Wakes:
         if self.listener is not None and self.listener.done():
             self.listener.result()
         try:
-            await asyncio.wait_for(event.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await event.wait()
         except TimeoutError:
             return False
         event.clear()

@@ -85,7 +85,8 @@ class Drain:
             core.troubles.pop("parked", None)
             pause = core.limits.first_pause_seconds
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(core.wake.wait(), core.limits.tick_seconds)
+                async with asyncio.timeout(core.limits.tick_seconds):
+                    await core.wake.wait()
             core.wake.clear()
 
     async def once(self) -> None:

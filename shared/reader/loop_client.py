@@ -56,4 +56,5 @@ async def until_ended(close: Callable[[], None], seconds: float) -> None:
 
     Thread(target=run, daemon=True, name="consumer closes").start()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.wrap_future(ended), seconds)
+        async with asyncio.timeout(seconds):
+            await asyncio.wrap_future(ended)

@@ -348,6 +348,25 @@ def test_what_needs_a_running_node_says_so(made: Path, arguments: tuple[str, ...
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("command", "away"), [
+    (("redrive", "records"), "postgresql://u:p@127.0.0.1:1/x?sslmode=no-such-mode"),
+    (("republish", "records"), "postgresql://u:p@127.0.0.1:1/x?sslmode=no-such-mode"),
+    (("redrive", "records"), "postgresql://u:p@127.0.0.1:1/x"),
+])
+def test_a_database_that_cannot_be_asked_is_a_sentence(
+        tmp_path: Path, command: tuple[str, ...], away: str) -> None:
+    done = jiexu(tmp_path, *command, JIEXU_DATABASE_URL=away)
+    assert done.returncode == Exit.NODE_STATE
+    assert "cannot be asked" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_password_file_that_cannot_be_read_is_a_sentence(made: Path) -> None:
+    (made / "500000" / "postgres" / "password").mkdir(parents=True)
+    done = jiexu(made, "redrive", "records", "-n", "500000")
+    assert done.returncode == Exit.NODE_STATE
+    assert "password file" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_broker_that_goes_away_meanwhile_is_told_as_one_that_is_away() -> None:
     broker = Broker.of("127.0.0.1:1")
     with pytest.raises(Failure, match=r"127\.0\.0\.1:1") as told, answering_on(broker):

@@ -11,6 +11,7 @@ import pytest
 from shared.messages import Unavailable
 from shared.postgres import Database, is_outage, migrate
 from shared.postgres.database import outages_are_unavailable
+from shared.postgres.wakes import Wakes
 from tests.support.infrastructure import eventually, free_port
 
 FIRST = '''
@@ -161,3 +162,14 @@ async def test_a_cancelled_task_ends_though_asyncpg_answers_with_an_error_of_its
     waiting.cancel()
     done, _ = await asyncio.wait({waiting}, timeout=5)
     assert done and waiting.cancelled()
+
+
+async def test_a_wake_in_the_same_turn_makes_nobody_deaf_to_a_cancellation() -> None:
+    wakes = Wakes()
+    waiting = asyncio.ensure_future(wakes.wait("job", seconds=5))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    wakes.heard("job")
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
