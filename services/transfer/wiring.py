@@ -73,6 +73,10 @@ def assemble(settings: Settings) -> Service:
     )
 
 
+def _mend(wrong: DirectoryIsWrong) -> str:
+    return f"JIEXU_DIRECTORY: {wrong}; take it from the federation's office again"
+
+
 def _is_unprovisioned(error: Exception) -> bool:
     """The schema is not there yet: provisioning is still to come."""
     return isinstance(error, asyncpg.UndefinedTableError | asyncpg.InvalidSchemaNameError)
@@ -166,9 +170,11 @@ class House:
                 await self.directory.load()
                 break
             except DirectoryIsWrong as wrong:
+                # At each look: what was counted before the first scrape alone would not ring.
+                self._alarms.labels("directory-is-wrong").inc()
                 if told != str(wrong):
                     told = str(wrong)
-                    self.parts.log.critical("directory.wrong", reason=told)
+                    self.parts.log.critical("directory.wrong", reason=_mend(wrong))
             except Exception as error:
                 if not isinstance(error, Unavailable) and not _is_unprovisioned(error):
                     self.parts.log.critical("directory.failed", error=describe(error))
@@ -182,7 +188,7 @@ class House:
         try:
             self.directory.look()
         except DirectoryIsWrong as wrong:
-            return (f"JIEXU_DIRECTORY: {wrong}; take it from the federation's office again",)
+            return (_mend(wrong),)
         return ()
 
     @cached_property

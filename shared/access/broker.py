@@ -20,7 +20,10 @@ _REFUSALS: Final = {
 }
 
 # Of a broker of which nothing is heard.
-BROKER_MEND: Final = "see whether Kafka runs where JIEXU_KAFKA_BOOTSTRAP says"
+BROKER_MEND: Final = (
+    "see whether Kafka runs where JIEXU_KAFKA_BOOTSTRAP says "
+    "and speaks as JIEXU_KAFKA_SECURITY says"
+)
 
 
 def refusal(error: KafkaError) -> str | None:

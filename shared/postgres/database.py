@@ -139,7 +139,10 @@ def _refusal(error: BaseException) -> str | None:
         return f"JIEXU_DATABASE_CA: {_UNTRUSTED.get(error.verify_code, unsigned)}"
     # asyncpg has no error of its own for this.
     if isinstance(error, ConnectionError) and "rejected SSL upgrade" in str(error):
-        return "JIEXU_DATABASE_SSLMODE: it demands TLS and the server speaks none"
+        return (
+            "JIEXU_DATABASE_SSLMODE: it demands TLS and the server speaks none; where it demands "
+            "nothing, what answers at JIEXU_DATABASE_URL is no PostgreSQL"
+        )
     for kind, reason in _REFUSALS.items():
         if isinstance(error, kind):
             return f"JIEXU_DATABASE_URL: {reason}"

@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -301,7 +302,7 @@ async def test_without_a_broker_every_role_waits_and_says_so(
         told = [json.loads(line) for line in waiting.processes[role].log_tail(100).splitlines()]
         waits = [line["reason"] for line in told if line["event"] == "start.waits"]
         assert waits and len(waits) == len(set(waits)), told
-        assert all(each.endswith("JIEXU_KAFKA_BOOTSTRAP says") for each in waits)
+        assert all(each.endswith("JIEXU_KAFKA_SECURITY says") for each in waits)
     waiting.assert_waited()
 
 
@@ -331,7 +332,7 @@ def test_check_finds_what_would_hinder_a_start(
             "files": None,
             "database": f"{away}JIEXU_DATABASE_URL says",
             "broker": "no broker answers (Connection refused): see whether Kafka runs where "
-            "JIEXU_KAFKA_BOOTSTRAP says",
+            "JIEXU_KAFKA_BOOTSTRAP says and speaks as JIEXU_KAFKA_SECURITY says",
         },
     )
     empty = place.variables(service, database, kafka_bootstrap)
@@ -380,6 +381,15 @@ def test_check_reads_every_file_that_some_role_reads(
     assert len(wrong) == 1 and said in wrong[0], wrong
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("JIEXU_BODY_KIND", "nonsense"), ("JIEXU_BODY_USCC", "abc")]
+)
+def test_check_finds_a_body_as_no_registry_has_it(place: Place, name: str, value: str) -> None:
+    with environment(place.variables("rewards", **{name: value})):
+        wrong = [each.problem or "" for each in look("rewards") if each.what == "settings"]
+    assert len(wrong) == 1 and name in wrong[0], wrong
+
+
 def test_check_finds_an_address_that_is_not_ours(place: Place) -> None:
     with environment(place.variables("transfer", JIEXU_API_HOST="192.0.2.7")):
         wrong = [each.problem for each in look("transfer") if each.what == "settings"]
@@ -392,12 +402,19 @@ def test_check_finds_an_address_that_is_not_ours(place: Place) -> None:
 @pytest.mark.parametrize("service", ["transfer"])
 async def test_a_directory_that_cannot_be_taken_is_told_once(waiting: Waiting) -> None:
     waiting.place.write_directory("[]")
-    variables = waiting.place.variables(waiting.service)
+    port = free_port()
+    variables = waiting.place.variables(waiting.service, JIEXU_INTERNAL_PORT=str(port))
     child = waiting.processes.start("api", "services.transfer", "api", **variables)
     await eventually(lambda: "directory.wrong" in child.log_tail(50), "it is told")
     await asyncio.sleep(3)
-    assert child.log_tail(100).count("directory.wrong") == 1
+    (told,) = [line for line in child.log_tail(100).splitlines() if "directory.wrong" in line]
+    assert "JIEXU_DIRECTORY: " in told and "take it from the federation's office again" in told
     waiting.processes.assert_alive("api")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+    # It goes on counting, for what was counted before the first scrape alone rings no alarm.
+    (count,) = re.findall(r'jiexu_alarms_total\{kind="directory-is-wrong"[^}]*\} (\S+)', metrics)
+    assert float(count) >= 2
 
 
 @contextmanager

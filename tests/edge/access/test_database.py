@@ -111,7 +111,8 @@ async def test_a_database_is_taken_only_under_its_authority_and_name(
 async def test_what_demands_tls_takes_no_plain_server(database: str) -> None:
     assert await answers(database_url(database, sslmode="prefer"))
     assert await refusal(database_url(database, sslmode="require")) == (
-        "JIEXU_DATABASE_SSLMODE: it demands TLS and the server speaks none"
+        "JIEXU_DATABASE_SSLMODE: it demands TLS and the server speaks none; where it demands "
+        "nothing, what answers at JIEXU_DATABASE_URL is no PostgreSQL"
     )
 
 
