@@ -7,11 +7,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
+from services.registry.domain.organisations.events import Kind
+from services.rewards.settings import BodyKind
 from services.transfer.edge.alarms import ALARMS
 from shared.settings import unknown
 from tests.support import operators
@@ -134,3 +136,7 @@ def test_promtool_takes_every_expression_of_the_dashboard(promtool: str, tmp_pat
     assert f"{len(asked)} rules found" in _run(
         promtool, "check", "rules", "panels.yaml", cwd=tmp_path
     )
+
+
+def test_a_body_is_of_a_kind_that_registry_knows() -> None:
+    assert get_args(BodyKind) == get_args(Kind)
